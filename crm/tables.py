@@ -1,0 +1,48 @@
+"""Every table of the record, stated once.
+
+Documents, validation, mappings, the demo company and the connectors all read `TABLES`.
+"""
+
+from __future__ import annotations
+
+from crm.schema import Column, Table
+from crm.tables_behaviour import BEHAVIOUR_TABLES
+from crm.tables_money import MONEY_TABLES
+from crm.tables_people import PEOPLE_TABLES
+from crm.tables_pipeline import PIPELINE_TABLES
+
+TABLES: dict[str, Table] = {
+    table.name: table for table in (*PEOPLE_TABLES, *PIPELINE_TABLES, *MONEY_TABLES, *BEHAVIOUR_TABLES)
+}
+
+
+class UnknownTable(KeyError):
+    """A name that no table of the record has."""
+
+    def __str__(self) -> str:
+        """The message without the quotes that KeyError adds."""
+        return str(self.args[0])
+
+
+def table(name: str) -> Table:
+    """The table of that name.
+
+    Raises
+    ------
+    UnknownTable
+        No table of the record has that name; the message lists those that exist.
+
+    Examples
+    --------
+    >>> table("leads").key
+    ('lead_id',)
+    """
+    try:
+        return TABLES[name]
+    except KeyError:
+        raise UnknownTable(f"no table {name!r} in the record; it has {', '.join(sorted(TABLES))}") from None
+
+
+def columns_of(name: str) -> dict[str, Column]:
+    """The stated columns of a table by name."""
+    return {column.name: column for column in table(name).columns}

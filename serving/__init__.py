@@ -1,0 +1,1 @@
+"""The doors: HTTP API, director pages, command line, jobs."""
