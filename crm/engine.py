@@ -69,13 +69,12 @@ class DuckDBEngine:
             return
         listed = ", ".join(quote_text(str(path)) for path in rows)
         self._connection.execute(
-            f"CREATE OR REPLACE VIEW {quote_name(name)} AS "
-            f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"
+            f"CREATE OR REPLACE VIEW {quote_name(name)} AS SELECT * FROM read_parquet([{listed}], union_by_name = true)"
         )
 
     def query(self, sql: str) -> pa.Table:
         """The rows that the SQL text selects, as an Arrow table."""
-        return self._connection.execute(sql).to_arrow_table()
+        return self._connection.sql(sql).to_arrow_table()
 
     def close(self) -> None:
         """Close the connection; the engine cannot be used afterwards."""

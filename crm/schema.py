@@ -136,12 +136,29 @@ SYSTEM_COLUMNS: tuple[Column, ...] = (
 SYSTEM_NAMES = frozenset(c.name for c in SYSTEM_COLUMNS)
 
 
-def text(name: str, doc: str, *, refers_to: str | None = None, values: tuple[str, ...] = (),
-         required: bool = False, mutable: bool = False, personal: bool = False,
-         known_at: str | None = None) -> Column:
+def text(
+    name: str,
+    doc: str,
+    *,
+    refers_to: str | None = None,
+    values: tuple[str, ...] = (),
+    required: bool = False,
+    mutable: bool = False,
+    personal: bool = False,
+    known_at: str | None = None,
+) -> Column:
     """A text column; `values` closes the list."""
-    return Column(name=name, dtype=DType.TEXT, doc=doc, refers_to=refers_to, values=values, required=required,
-                  mutable=mutable, personal=personal, known_at=known_at)
+    return Column(
+        name=name,
+        dtype=DType.TEXT,
+        doc=doc,
+        refers_to=refers_to,
+        values=values,
+        required=required,
+        mutable=mutable,
+        personal=personal,
+        known_at=known_at,
+    )
 
 
 def texts(name: str, doc: str, *, mutable: bool = False) -> Column:
@@ -149,17 +166,24 @@ def texts(name: str, doc: str, *, mutable: bool = False) -> Column:
     return Column(name=name, dtype=DType.TEXTS, doc=doc, mutable=mutable)
 
 
-def integer(name: str, doc: str, *, unit: str | None = None, mutable: bool = False,
-            required: bool = False) -> Column:
+def integer(name: str, doc: str, *, unit: str | None = None, mutable: bool = False, required: bool = False) -> Column:
     """A whole-number column."""
     return Column(name=name, dtype=DType.INTEGER, doc=doc, unit=unit, mutable=mutable, required=required)
 
 
-def number(name: str, doc: str, *, unit: str | None = None, mutable: bool = False,
-           required: bool = False, known_at: str | None = None) -> Column:
+def number(
+    name: str,
+    doc: str,
+    *,
+    unit: str | None = None,
+    mutable: bool = False,
+    required: bool = False,
+    known_at: str | None = None,
+) -> Column:
     """A floating-point column; never money."""
-    return Column(name=name, dtype=DType.NUMBER, doc=doc, unit=unit, mutable=mutable, required=required,
-                  known_at=known_at)
+    return Column(
+        name=name, dtype=DType.NUMBER, doc=doc, unit=unit, mutable=mutable, required=required, known_at=known_at
+    )
 
 
 def money(name: str, doc: str, *, mutable: bool = False, required: bool = False) -> Column:
@@ -172,8 +196,7 @@ def flag(name: str, doc: str, *, mutable: bool = False) -> Column:
     return Column(name=name, dtype=DType.FLAG, doc=doc, mutable=mutable)
 
 
-def date(name: str, doc: str, *, required: bool = False, mutable: bool = False,
-         known_at: str | None = None) -> Column:
+def date(name: str, doc: str, *, required: bool = False, mutable: bool = False, known_at: str | None = None) -> Column:
     """A calendar day in the company's time zone."""
     return Column(name=name, dtype=DType.DATE, doc=doc, required=required, mutable=mutable, known_at=known_at)
 

@@ -144,8 +144,10 @@ class Store:
         """
         number = self.current_number()
         if number == 0:
-            raise NoRecord(f"no record in {self.folder.name}/ yet; take one in with `salescast ingest` "
-                           "or make the demo company with `salescast demo`")
+            raise NoRecord(
+                f"no record in {self.folder.name}/ yet; take one in with `salescast ingest` "
+                "or make the demo company with `salescast demo`"
+            )
         return self.generation(number)
 
     def generation(self, number: int) -> Generation:
@@ -172,13 +174,15 @@ class Store:
     def _files(self, name: str, entry: dict[str, object]) -> TableFiles:
         digests = entry["files"]
         custom = entry["custom"]
-        assert isinstance(digests, list) and isinstance(custom, dict)
+        assert isinstance(digests, list)
+        assert isinstance(custom, dict)
         files = tuple(self.folder / "objects" / f"{digest}.parquet" for digest in digests)
         for path in files:
             if not path.exists():
                 raise BrokenStore(f"a file of table {name} is missing from the record: objects/{path.name}")
-        return TableFiles(files=files, rows=int(str(entry["rows"])),
-                          custom={column: DType(dtype) for column, dtype in custom.items()})
+        return TableFiles(
+            files=files, rows=int(str(entry["rows"])), custom={column: DType(dtype) for column, dtype in custom.items()}
+        )
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -197,8 +201,10 @@ class Store:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 lock.seek(0)
-                raise StoreIsBusy(f"another ingest is running ({lock.read().strip() or 'just started'}); "
-                                  "wait for it to end and call again") from None
+                raise StoreIsBusy(
+                    f"another ingest is running ({lock.read().strip() or 'just started'}); "
+                    "wait for it to end and call again"
+                ) from None
             lock.truncate(0)
             lock.write(f"process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
             lock.flush()
@@ -251,15 +257,22 @@ class Writer:
             return
         number = (self.before.number if self.before else 0) + 1
         tables = {
-            name: {"files": [path.stem for path in files.files], "rows": files.rows,
-                   "custom": {column: dtype.value for column, dtype in files.custom.items()}}
+            name: {
+                "files": [path.stem for path in files.files],
+                "rows": files.rows,
+                "custom": {column: dtype.value for column, dtype in files.custom.items()},
+            }
             for name, files in sorted(self._tables.items())
         }
         digest = hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
         if self.before and digest == self.before.digest:
             return
-        stated = {"made_at": datetime.now(UTC).isoformat(), "recorded_to": self._recorded_to.isoformat(),
-                  "digest": digest, "tables": tables}
+        stated = {
+            "made_at": datetime.now(UTC).isoformat(),
+            "recorded_to": self._recorded_to.isoformat(),
+            "digest": digest,
+            "tables": tables,
+        }
         write_atomically(self._store.folder / "generations" / f"{number}.json", json.dumps(stated, indent=1))
         write_atomically(self._store.folder / "current", str(number))
 

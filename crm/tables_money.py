@@ -24,8 +24,9 @@ MONEY_TABLES: tuple[Table, ...] = (
             text("opportunity_id", "The opportunity it closes.", refers_to="opportunities"),
             text("parent_id", "The framework it is called off.", refers_to="agreements"),
             text("rep_id", "Owner now.", refers_to="reps", mutable=True),
-            text("kind", "Kind of agreement.",
-                 values=("licence", "subscription", "maintenance", "project", "framework")),
+            text(
+                "kind", "Kind of agreement.", values=("licence", "subscription", "maintenance", "project", "framework")
+            ),
             text("product", "Product.", refers_to="products"),
             date("signed_on", "Day of signature.", required=True),
             date("starts_on", "First day it covers."),
@@ -181,8 +182,12 @@ MONEY_TABLES: tuple[Table, ...] = (
             text("plan_version", "Version of the plan.", required=True),
             text("node_kind", "Kind of node.", values=("unit", "rep"), required=True),
             text("node_id", "Unit or rep.", required=True),
-            text("measure", "What is planned.",
-                 values=("bookings", "receipts", "revenue", "gross_margin", "new_customers"), required=True),
+            text(
+                "measure",
+                "What is planned.",
+                values=("bookings", "receipts", "revenue", "gross_margin", "new_customers"),
+                required=True,
+            ),
             text("product", "Product, or `*` for all.", required=True),
             text("segment", "Segment, or `*` for all.", required=True),
             date("target_month", "First of the month.", required=True),

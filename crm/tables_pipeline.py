@@ -21,8 +21,9 @@ PIPELINE_TABLES: tuple[Table, ...] = (
             text("title", "Title of the contact, as a role and never a name."),
             integer("employees", "Employees of the company.", unit="people"),
             text("rep_id", "Owner now.", refers_to="reps", mutable=True),
-            text("account_id", "Account it became part of.", refers_to="accounts", mutable=True,
-                 known_at="converted_at"),
+            text(
+                "account_id", "Account it became part of.", refers_to="accounts", mutable=True, known_at="converted_at"
+            ),
             moment("converted_at", "When it was qualified into an opportunity.", known_at="converted_at"),
             moment("disqualified_at", "When it was given up.", known_at="disqualified_at"),
             text("opportunity_id", "Opportunity it became.", refers_to="opportunities", known_at="converted_at"),
@@ -53,8 +54,12 @@ PIPELINE_TABLES: tuple[Table, ...] = (
             number("tax_rate", "Tax rate.", unit="share"),
             text("currency", "ISO 4217 code of the amounts."),
             date("expected_close_on", "Day on which the rep expects to close.", mutable=True),
-            text("forecast_category", "The rep's call.",
-                 values=("pipeline", "best_case", "commit", "closed", "omitted"), mutable=True),
+            text(
+                "forecast_category",
+                "The rep's call.",
+                values=("pipeline", "best_case", "commit", "closed", "omitted"),
+                mutable=True,
+            ),
         ),
     ),
     Table(
@@ -90,8 +95,12 @@ PIPELINE_TABLES: tuple[Table, ...] = (
         columns=(
             text("activity_id", "Identifier of the activity.", required=True),
             moment("occurred_at", "When it took place.", required=True),
-            text("kind", "Kind of contact.",
-                 values=("call", "email", "meeting", "demo", "visit", "web", "collection", "other"), required=True),
+            text(
+                "kind",
+                "Kind of contact.",
+                values=("call", "email", "meeting", "demo", "visit", "web", "collection", "other"),
+                required=True,
+            ),
             text("lead_id", "The lead.", refers_to="leads"),
             text("opportunity_id", "The opportunity.", refers_to="opportunities"),
             text("account_id", "The account.", refers_to="accounts"),

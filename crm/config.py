@@ -1,0 +1,187 @@
+"""The one configuration file, `salescast.yaml`, validated; the environment stands above it.
+
+An environment variable `SALESCAST_<SECTION>__<KEY>` (for instance `SALESCAST_DATABASE__URL`) replaces the
+value of the file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import Field, field_validator, model_validator
+
+from crm.yaml_file import BadYaml, Section, parse_yaml
+
+PREFIX = "SALESCAST_"
+DEFAULT_FILE = Path("salescast.yaml")
+
+Days = Annotated[int, Field(ge=0, le=3660)]
+
+
+class StoreSection(Section):
+    """Where the record and everything derived from it lie."""
+
+    folder: Path = Path("var")
+
+
+class DatabaseSection(Section):
+    """Where the application keeps users, keys, predictions and decisions."""
+
+    url: str = "sqlite:///var/salescast.db"
+
+
+class MlflowSection(Section):
+    """Where training runs are tracked."""
+
+    tracking_uri: str = "sqlite:///var/mlflow.db"
+    artifacts: Path = Path("var/mlflow-artifacts")
+    experiment: str = "salescast"
+
+
+class CompanySection(Section):
+    """How the company counts money and time."""
+
+    name: str = "My company"
+    currency: str = Field(default="CNY", pattern=r"^[A-Z]{3}$")
+    amounts: Literal["net", "gross"] = "net"
+    time_zone: str = "Asia/Shanghai"
+    fiscal_year_starts: int = Field(default=1, ge=1, le=12)
+    holidays: str = Field(default="CN", description="Country code of the holiday calendar.")
+    languages: tuple[Literal["en", "zh"], ...] = ("en", "zh")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("expected an IANA time zone such as Asia/Shanghai") from None
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The company's time zone."""
+        return ZoneInfo(self.time_zone)
+
+
+class TaskSection(Section):
+    """Overrides one task's own file."""
+
+    event: str | None = None
+    horizon_days: Days | None = None
+    gap_days: Days | None = None
+
+
+class GradesSection(Section):
+    """Lowest score of each grade; a retraining never moves them."""
+
+    A: int = Field(default=75, ge=1, le=100)
+    B: int = Field(default=50, ge=1, le=100)
+    C: int = Field(default=25, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _falling(self) -> Self:
+        if not self.A > self.B > self.C:
+            raise ValueError("expected A above B above C")
+        return self
+
+    def grade(self, score: int) -> str:
+        """The grade of a score.
+
+        Examples
+        --------
+        >>> GradesSection().grade(50)
+        'B'
+        """
+        return "A" if score >= self.A else "B" if score >= self.B else "C" if score >= self.C else "D"
+
+
+class ServingSection(Section):
+    """How the API listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+
+
+class CollectionSection(Section):
+    """When an invoice counts as late and very late, in days past due."""
+
+    late_days: Days = 1
+    very_late_days: Days = 30
+
+
+class Config(Section):
+    """Everything that can be set."""
+
+    store: StoreSection = StoreSection()
+    database: DatabaseSection = DatabaseSection()
+    mlflow: MlflowSection = MlflowSection()
+    company: CompanySection = CompanySection()
+    tasks: dict[str, TaskSection] = Field(default_factory=dict)
+    grades: GradesSection = GradesSection()
+    collection: CollectionSection = CollectionSection()
+    serving: ServingSection = ServingSection()
+    seed: int = 20260101
+
+    @property
+    def record_folder(self) -> Path:
+        """Where the record's generations lie."""
+        return self.store.folder / "record"
+
+    @property
+    def champions_folder(self) -> Path:
+        """Where the published models lie."""
+        return self.store.folder / "champions"
+
+
+def read_config(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
+    """The configuration of a file, with the environment on top.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file; None reads `salescast.yaml` when it exists and the defaults otherwise.
+    environment : mapping or None
+        Variables; None takes the process's own.
+
+    Raises
+    ------
+    BadYaml
+        A setting is unknown or has a wrong value; the message names the line or the variable.
+    """
+    variables = os.environ if environment is None else environment
+    if path is None and not DEFAULT_FILE.exists():
+        content, name = "", DEFAULT_FILE.name
+    else:
+        path = path or DEFAULT_FILE
+        try:
+            content, name = path.read_text(encoding="utf-8"), path.name
+        except FileNotFoundError:
+            raise BadYaml(f"{path.name}: no such file; --config names an existing one") from None
+    config = parse_yaml(content, Config, name=name)
+    return _with_environment(config, variables)
+
+
+def _with_environment(config: Config, variables: Mapping[str, str]) -> Config:
+    values = config.model_dump(exclude_unset=True)
+    used: list[str] = []
+    for variable, text in sorted(variables.items()):
+        if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG":
+            continue
+        parts = variable.removeprefix(PREFIX).lower().split("__")
+        section = values
+        for part in parts[:-1]:
+            section = section.setdefault(part, {})
+        section[parts[-1]] = yaml.safe_load(text)
+        used.append(variable)
+    if not used:
+        return config
+    try:
+        return Config.model_validate(values)
+    except ValueError as error:
+        raise BadYaml(f"environment ({', '.join(used[:3])}): {error}") from None

@@ -1,0 +1,84 @@
+"""What a task states: its question, entity, label, horizon, features, folds, metrics and gates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """When a row counts as an event.
+
+    `event` names one of `events`; each event maps to the SQL-free address of the moment it happened,
+    `(table, join column of that table, column that holds the moment)`.
+    """
+
+    event: str
+    events: dict[str, tuple[str, str, str]]
+    horizon_days: int
+    gap_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folds:
+    """How a task is judged: rolling origins with an embargo, the last ones opened once."""
+
+    n_origins: int
+    test_share: float
+    calibration_share: float
+    embargo: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gates:
+    """What a challenger must show before it may be promoted."""
+
+    max_ece: float
+    min_positives_for_boosting: int
+    min_closed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One prediction task, read from one file.
+
+    Parameters
+    ----------
+    name : str
+        For instance `lead_score`.
+    question_en, question_zh : str
+        What it answers, as a director would ask.
+    entity : str
+        Table of the entity.
+    needs, uses : tuple of str
+        Tables without which it cannot run, and tables that add features when present.
+    label : Label
+        The outcome.
+    feature_groups : tuple of str
+        Names of feature groups of `features.catalogue`.
+    candidates : tuple of str
+        Learners that compete, by name in `models.candidates`.
+    folds : Folds
+        Splits.
+    metrics : tuple of str
+        Names in `models.metrics`, the one that decides first.
+    gates : Gates
+        Conditions of promotion.
+    since : date or None
+        Rows before this day are not used.
+    """
+
+    name: str
+    question_en: str
+    question_zh: str
+    entity: str
+    needs: tuple[str, ...]
+    uses: tuple[str, ...]
+    label: Label
+    feature_groups: tuple[str, ...]
+    candidates: tuple[str, ...]
+    folds: Folds
+    metrics: tuple[str, ...]
+    gates: Gates
+    since: date | None = None
