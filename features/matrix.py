@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -58,6 +58,14 @@ class Field:
     grade: Grade = Grade.A
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A column of the source that became no field, and why."""
+
+    column: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainingSet:
     """Rows of features with their outcomes; one row per entity and moment.
@@ -85,6 +93,8 @@ class TrainingSet:
         What label 1 means, for instance `opportunity won`.
     horizon_days, gap_days : int or None
         The label's window; None for a flat table with given outcomes.
+    left_out : tuple of LeftOut
+        Columns of the source that became no field, with the reason.
     """
 
     fields: tuple[Field, ...]
@@ -98,6 +108,7 @@ class TrainingSet:
     event: str
     horizon_days: int | None
     gap_days: int | None
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def has_time(self) -> bool:
@@ -107,8 +118,8 @@ class TrainingSet:
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> TrainingSet:
         """The training set of the chosen rows, in the given order."""
         index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        return TrainingSet(
-            fields=self.fields,
+        return replace(
+            self,
             rows=self.rows.take(pa.array(index)),
             entity_id=self.entity_id[index],
             as_of=self.as_of[index],
@@ -116,24 +127,9 @@ class TrainingSet:
             label=self.label[index],
             group=self.group[index],
             value=self.value[index],
-            event=self.event,
-            horizon_days=self.horizon_days,
-            gap_days=self.gap_days,
         )
 
     def without(self, names: frozenset[str] | set[str]) -> TrainingSet:
         """The training set without the named fields."""
         fields = tuple(field for field in self.fields if field.name not in names)
-        return TrainingSet(
-            fields=fields,
-            rows=self.rows.select([field.name for field in fields]),
-            entity_id=self.entity_id,
-            as_of=self.as_of,
-            position=self.position,
-            label=self.label,
-            group=self.group,
-            value=self.value,
-            event=self.event,
-            horizon_days=self.horizon_days,
-            gap_days=self.gap_days,
-        )
+        return replace(self, fields=fields, rows=self.rows.select([field.name for field in fields]))
