@@ -1,0 +1,72 @@
+"""The application database: migrations and moments."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, inspect, select
+from sqlalchemy.orm import Session
+
+from crm.app_database import BadDatabase, Base, User, connect_database, migrate, open_database
+
+
+@pytest.fixture
+def engine(tmp_path: Path):
+    engine = open_database(f"sqlite:///{tmp_path}/below/app.db")
+    yield engine
+    engine.dispose()
+
+
+def test_migrations_make_the_tables_that_the_classes_state(engine: Engine) -> None:
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+    assert differences == []
+
+
+def test_migrating_twice_changes_nothing(engine: Engine) -> None:
+    before = set(inspect(engine).get_table_names())
+    migrate(engine)
+    assert set(inspect(engine).get_table_names()) == before
+
+
+def test_sqlite_runs_in_wal_mode_with_foreign_keys(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_workers_that_start_at_once_all_get_the_tables(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/app.db"
+    program = f"from crm.app_database import open_database; open_database({url!r}).dispose()"
+    root = Path(__file__).parents[2]
+    workers = [subprocess.Popen([sys.executable, "-c", program], cwd=root) for _ in range(3)]
+    assert [worker.wait(timeout=60) for worker in workers] == [0, 0, 0]
+
+
+def test_moments_come_back_in_utc(engine: Engine) -> None:
+    shanghai = timezone(timedelta(hours=8))
+    with Session(engine) as session:
+        made = datetime(2026, 1, 1, 8, tzinfo=shanghai)
+        session.add(User(user_id="u", login="l", role="rep", sees="none", created_at=made))
+        session.commit()
+        assert session.scalars(select(User.created_at)).one() == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_moment_without_zone_is_refused(engine: Engine) -> None:
+    with Session(engine) as session:
+        naive = datetime(2026, 1, 1)  # noqa: DTZ001
+        session.add(User(user_id="u", login="l", role="rep", sees="none", created_at=naive))
+        with pytest.raises(Exception, match="time zone"):
+            session.commit()
+
+
+def test_an_unreadable_url_is_named_without_its_password() -> None:
+    with pytest.raises(BadDatabase) as caught:
+        connect_database("hunter2 no url")
+    assert "hunter2" not in str(caught.value)
