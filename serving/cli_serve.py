@@ -1,0 +1,9 @@
+"""Commands: serve."""
+
+from __future__ import annotations
+
+import typer
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Let `app` know the commands of this module."""
