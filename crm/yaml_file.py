@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,6 +56,17 @@ def parse_yaml(content: str, schema: type[S], *, name: str) -> S:
         lines = [_explain(name, root, dict(found)) for found in error.errors(include_url=False)[:_MOST_ERRORS]]
         more = error.error_count() - len(lines)
         raise BadYaml("\n".join(lines + ([f"{name}: and {more} more"] if more > 0 else []))) from None
+
+
+def explain(content: str, faults: Iterable[tuple[tuple[str | int, ...], str]], *, name: str) -> str:
+    """Faults that only the schema's owner can see, one a line, each with the line of its place in the YAML text."""
+    root = yaml.compose(content, Loader=yaml.SafeLoader)
+    lines = [
+        f"{name}, line {_line_of(root, place)}: {'.'.join(str(part) for part in place)}: {message}"
+        for place, message in faults
+    ]
+    more = [f"{name}: and {len(lines) - _MOST_ERRORS} more"] if len(lines) > _MOST_ERRORS else []
+    return "\n".join(lines[:_MOST_ERRORS] + more)
 
 
 def _require_unique_keys(node: yaml.Node | None, name: str) -> None:
