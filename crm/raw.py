@@ -47,11 +47,22 @@ class RawTable:
         Where each row stands in the source.
     rejects : tuple of Reject
         Records that could not be read as rows.
+    parts : tuple of (str, int)
+        Name and number of rows of each file, in order, when the source is several files.
     """
 
     rows: pa.Table
     line: npt.NDArray[np.int64]
     rejects: tuple[Reject, ...] = ()
+    parts: tuple[tuple[str, int], ...] = ()
+
+    def file_of(self, row: int) -> str:
+        """The file in which a row stands; empty when the source is one file."""
+        for name, count in self.parts:
+            if row < count:
+                return name
+            row -= count
+        return ""
 
 
 class BadSource(ValueError):
