@@ -79,9 +79,7 @@ def _take_header(batches: Iterator[Batch], count: int, file: str) -> tuple[Batch
 def _start(head: Batch, source: SourceSpec, file: str) -> _Sheet:
     width = max(len(row) for row in head.rows)
     if not any(cell.strip() for row in head.rows for cell in row):
-        raise BadSource(
-            f"{file}: line {head.lines[0]}: the header is blank; state `skip_rows:`"
-        )
+        raise BadSource(f"{file}: line {head.lines[0]}: the header is blank; state `skip_rows:`")
     if source.header_rows == 0:
         names = [f"column_{position}" for position in range(1, width + 1)]
         return _Sheet(source=source, file=file, names=names, unnamed=0, header=[])

@@ -57,7 +57,7 @@ def split_records(blocks: Iterable[str], *, delimiter: str, file: str, skip_line
 
     Examples
     --------
-    >>> [batch.rows for batch in split_records(['a,b\\n1,"x\ny"'], delimiter=",", file="f.csv")]
+    >>> [batch.rows for batch in split_records(['a,b\n1,"x\ny"'], delimiter=",", file="f.csv")]
     [[['a', 'b']], [['1', 'x\ny']]]
     """
     splitter = _Splitter(grammar=_Grammar(delimiter), file=file, skip=skip_lines)

@@ -4,8 +4,8 @@ import gzip
 from pathlib import Path
 
 import pytest
-from crm.mapping_sources import SourceSpec
 
+from crm.mapping_sources import SourceSpec
 from crm.raw import BadSource
 from crm.readers.source import read_source
 
