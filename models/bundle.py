@@ -1,0 +1,348 @@
+"""A trained model as text: a folder of JSON and LightGBM's own format, with a digest of every file.
+
+Nothing in a bundle is code and nothing is unpickled. The digests are verified before anything is parsed, since
+LightGBM's reader crashes the process on corrupted text. The digest of the manifest names the bundle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from models.additive import Additive, additive_from_json, additive_to_json
+from models.booster import Booster
+from models.calibrator import Calibrator, calibrator_from_json, calibrator_to_json, sigmoid
+from models.encoding import Encoder, Values, coding_from_json, coding_to_json
+from models.explain import Reason, find_reasons
+
+FORMAT = 1
+KINDS = ("booster", "linear", "base_rate", "blend")
+MANIFEST = "manifest.json"
+MODEL = "model.json"
+BOOSTER = "booster.txt"
+GOLDEN = "golden.json"
+REPORT = "report.json"
+CARD = {"en": "card.en.md", "zh": "card.zh.md"}
+N_REASONS = 5
+
+
+class BadBundle(Exception):
+    """The folder is no bundle, or not the one it claims to be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """The answer for one record.
+
+    Parameters
+    ----------
+    probability : float
+        Calibrated, 0 to 1.
+    score : int
+        The same for people, 1 to 100.
+    reasons : tuple of Reason
+        Strongest first; empty unless asked for.
+    """
+
+    probability: float
+    score: int
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a bundle says of itself.
+
+    Parameters
+    ----------
+    task, kind, learner : str
+        The task, the kind of model and the name of the learner in `models.candidates`.
+    event : str
+        What probability one means.
+    horizon_days, gap_days : int or None
+        The label's window.
+    base_rate : float
+        Share of events among the rows it was fitted on.
+    n_rows, n_positives : int
+        Size of what it was fitted on.
+    fitted_until : str
+        Last moment of a training row, ISO, or the last position when the source has no calendar; empty when unknown.
+    seed : int
+        Random state of the fit.
+    """
+
+    task: str
+    kind: str
+    learner: str
+    event: str
+    horizon_days: int | None
+    gap_days: int | None
+    base_rate: float
+    n_rows: int
+    n_positives: int
+    fitted_until: str = ""
+    seed: int = 0
+
+
+def score_of(probability: float) -> int:
+    """The score, 1 to 100, of a probability.
+
+    Examples
+    --------
+    >>> score_of(0.0), score_of(0.504), score_of(1.0)
+    (1, 50, 100)
+    """
+    return min(100, max(1, round(100.0 * probability)))
+
+
+class Predictor:
+    """A model ready to answer: encoder, booster and additive part, calibrator. Immutable and safe to share.
+
+    Parameters
+    ----------
+    about : About
+        What it is.
+    encoder : Encoder
+        From named values to rows.
+    calibrator : Calibrator
+        From the model's log-odds to honest ones.
+    additive, booster_text : Additive or None, str or None
+        The parts; at least one.
+    weight : float
+        Share of the booster's log-odds when both parts are present.
+    """
+
+    def __init__(
+        self,
+        *,
+        about: About,
+        encoder: Encoder,
+        calibrator: Calibrator,
+        additive: Additive | None = None,
+        booster_text: str | None = None,
+        weight: float = 0.5,
+    ) -> None:
+        if additive is None and booster_text is None:
+            raise BadBundle("expected a booster, an additive part or both")
+        if about.kind not in KINDS:
+            raise BadBundle(f"kind {about.kind!r} is unknown; expected one of {', '.join(KINDS)}")
+        self.about = about
+        self.encoder = encoder
+        self.calibrator = calibrator
+        self.additive = additive
+        self.booster_text = booster_text
+        self.weight = weight if additive is not None and booster_text is not None else 1.0
+        self._booster = None if booster_text is None else Booster(booster_text)
+        if self._booster is not None and self._booster.n_fields != len(encoder.fields):
+            raise BadBundle(f"booster of {self._booster.n_fields} fields, encoder of {len(encoder.fields)}")
+
+    def predict(self, values: Values, *, n_reasons: int = 0) -> Prediction:
+        """The answer for one record.
+
+        Parameters
+        ----------
+        values : mapping
+            Field name to value. A field left out counts as empty, an unknown category as `other`, a field the
+            model does not know is ignored.
+        n_reasons : int
+            How many reasons at most.
+
+        Raises
+        ------
+        BadValue
+            A value is of the wrong kind.
+        """
+        rows = self.encoder.encode(values)
+        probability = float(sigmoid(self.calibrator(self._log_odds(rows)))[0])
+        reasons: tuple[Reason, ...] = ()
+        if n_reasons:
+            parts = self.contributions(rows)[0]
+            reasons = find_reasons(self.encoder.fields, values, parts, self.calibrator, most=n_reasons)
+        return Prediction(probability=probability, score=score_of(probability), reasons=reasons)
+
+    def predict_table(self, table: pa.Table) -> npt.NDArray[np.float64]:
+        """Probabilities of a table's rows, same order; equal bits with `predict`."""
+        return self.predict_rows(self.encoder.encode_table(table))
+
+    def predict_rows(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Probabilities of encoded rows, shape (n_rows, n_fields)."""
+        return sigmoid(self.calibrator(self._log_odds(rows)))
+
+    def explain_table(self, table: pa.Table, *, n_reasons: int = N_REASONS) -> list[tuple[Reason, ...]]:
+        """Reasons of a table's rows, same order."""
+        parts = self.contributions(self.encoder.encode_table(table))
+        known = [name for name in table.column_names if name in {field.name for field in self.encoder.fields}]
+        records = table.select(known).to_pylist()
+        fields = self.encoder.fields
+        return [
+            find_reasons(fields, record, part, self.calibrator, most=n_reasons)
+            for record, part in zip(records, parts, strict=True)
+        ]
+
+    def _log_odds(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        if self._booster is None:
+            return self._additive_log_odds(rows)
+        if self.additive is None:
+            return self._booster.log_odds(rows)
+        weight = self.weight
+        return np.asarray(weight * self._booster.log_odds(rows) + (1.0 - weight) * self._additive_log_odds(rows))
+
+    def _additive_log_odds(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        if self.additive is None:
+            raise BadBundle("no additive part")
+        if len(rows) == 1:
+            return np.array([self.additive.log_odds_of(rows[0].tolist())])
+        return self.additive.log_odds(rows)
+
+    def contributions(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Log-odds that each field adds before calibration, shape (n_rows, n_fields + 1); last column: the rest."""
+        if self._booster is None:
+            return _present(self.additive).contributions(rows)
+        if self.additive is None:
+            return self._booster.contributions(rows)
+        trees, terms = self._booster.contributions(rows), self.additive.contributions(rows)
+        return np.asarray(self.weight * trees + (1.0 - self.weight) * terms)
+
+
+def _present(additive: Additive | None) -> Additive:
+    if additive is None:
+        raise BadBundle("no additive part")
+    return additive
+
+
+def save_bundle(predictor: Predictor, folder: Path, *, cards: Mapping[str, str], report: str, golden: str) -> str:
+    """Write a bundle into a new folder and return its digest.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    folder : Path
+        Must not exist yet.
+    cards : mapping
+        Model card by language, `en` and `zh`.
+    report : str
+        The training report as JSON.
+    golden : str
+        Synthetic rows with their probabilities as JSON, from `models.golden`.
+    """
+    folder.mkdir(parents=True)
+    files = {MODEL: _model_json(predictor), REPORT: report, GOLDEN: golden}
+    files |= {CARD[language]: text for language, text in cards.items()}
+    if predictor.booster_text is not None:
+        files[BOOSTER] = predictor.booster_text
+    for name, text in files.items():
+        _write(folder / name, text.encode())
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(files.items())}
+    manifest = _dump({"format": FORMAT, "task": predictor.about.task, "kind": predictor.about.kind, "files": digests})
+    _write(folder / MANIFEST, manifest.encode())
+    return hashlib.sha256(manifest.encode()).hexdigest()
+
+
+def _model_json(predictor: Predictor) -> str:
+    about = predictor.about
+    return _dump(
+        {
+            "about": {name: getattr(about, name) for name in About.__slots__},
+            "fields": [coding_to_json(coding) for coding in predictor.encoder.codings],
+            "calibrator": calibrator_to_json(predictor.calibrator),
+            "additive": None if predictor.additive is None else additive_to_json(predictor.additive),
+            "weight": predictor.weight,
+        }
+    )
+
+
+def verify_bundle(folder: Path, digest: str | None = None) -> str:
+    """The bundle's digest, after every file was found unchanged; nothing but the manifest is parsed.
+
+    Raises
+    ------
+    BadBundle
+        A file is missing, changed, added or a link, or the digest is another one than expected.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise BadBundle(f"{folder.name}: no {MANIFEST}")
+    content = (folder / MANIFEST).read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if digest is not None and found != digest:
+        raise BadBundle(f"{folder.name}: expected digest {digest[:12]}, found {found[:12]}")
+    try:
+        manifest = json.loads(content)
+        stated, version = dict(manifest["files"]), manifest["format"]
+    except (ValueError, KeyError, TypeError):
+        raise BadBundle(f"{folder.name}: the manifest cannot be read") from None
+    if version != FORMAT:
+        raise BadBundle(f"{folder.name}: expected format {FORMAT}, found {version}")
+    present = {path.name for path in folder.iterdir()} - {MANIFEST}
+    if present != set(stated):
+        odd = sorted(present ^ set(stated))[:3]
+        raise BadBundle(f"{folder.name}: files and manifest differ: {', '.join(odd)}")
+    for name, expected in stated.items():
+        path = folder / name
+        if path.is_symlink() or not path.is_file():
+            raise BadBundle(f"{folder.name}: {name} is no plain file")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+            raise BadBundle(f"{folder.name}: {name} was changed after training")
+    return found
+
+
+def load_bundle(folder: Path, digest: str | None = None) -> Predictor:
+    """The model of a verified folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The bundle.
+    digest : str or None
+        What it must be; None takes any unchanged bundle.
+
+    Raises
+    ------
+    BadBundle
+        The folder is damaged or not what it claims to be.
+    """
+    verify_bundle(folder, digest)
+    try:
+        content = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+        additive = content["additive"]
+        booster = folder / BOOSTER
+        return Predictor(
+            about=About(**content["about"]),
+            encoder=Encoder([coding_from_json(entry) for entry in content["fields"]]),
+            calibrator=calibrator_from_json(content["calibrator"]),
+            additive=None if additive is None else additive_from_json(additive),
+            booster_text=booster.read_text(encoding="utf-8") if booster.exists() else None,
+            weight=float(content["weight"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadBundle(f"{folder.name}: {MODEL} cannot be read: {type(error).__name__}") from None
+
+
+def read_card(folder: Path, language: str) -> str:
+    """The model card in `en` or `zh`."""
+    return (folder / CARD[language]).read_text(encoding="utf-8")
+
+
+def read_report(folder: Path) -> dict[str, object]:
+    """The training report kept in the bundle."""
+    content = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    return dict(content)
+
+
+def _dump(content: Mapping[str, object]) -> str:
+    return json.dumps(content, ensure_ascii=False, sort_keys=True, allow_nan=False, indent=1)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
