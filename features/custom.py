@@ -101,6 +101,18 @@ def why_left_out(column: pa.ChunkedArray, dtype: DType) -> str | None:
     return None
 
 
+def why_no_field(column: pa.ChunkedArray, field: Field) -> str | None:
+    """Why a computed field tells nothing, as a sentence; None when it may."""
+    if field.kind is Kind.CATEGORY:
+        return why_left_out(column, DType.TEXT)
+    filled = column.filter(pc.invert(pc.is_nan(column)))
+    if len(filled) == 0:
+        return "is empty throughout"
+    if len(filled) == len(column) and pc.min(filled).as_py() == pc.max(filled).as_py():
+        return "holds one value only"
+    return None
+
+
 def custom_field(name: str, dtype: DType, grade: Grade) -> Field:
     """The field of a custom column, under the name its source gave it."""
     kind = Kind.NUMBER if dtype in _NUMBERS else Kind.FLAG if dtype is DType.FLAG else Kind.CATEGORY

@@ -1,0 +1,236 @@
+"""Feature specs as SQL that runs unchanged on DuckDB and Spark.
+
+Rules of the common subset, kept by a test on every compiled text:
+
+* time differences are differences of `unix_timestamp` (whole seconds), cast to DOUBLE before they are divided;
+* both sides of a division are DOUBLE, and a divisor that can be 0 stands in NULLIF;
+* sums of whole numbers are CAST to BIGINT; money becomes DOUBLE in major units only at the end;
+* the last value is MAX_BY(value, (moment, key)), so that ties are settled alike;
+* conditions of an aggregate stand in FILTER; no ASOF JOIN, no datediff, no extract(dow), no quantile_cont,
+  no float to integer cast, no QUALIFY, no EXCLUDE, no list or struct beyond the tie-breaking pair.
+
+The spine is the table `spine`: `n` (row number), one `key_<reach>` per way of reaching rows, `as_of`, `as_of_on`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crm.engine import quote_name, quote_text
+from crm.schema import Column, DType
+from crm.tables import table
+from features.asof import DAY_SECONDS, age_sql, column_of, known_sql, visible_sql
+from features.spec import (
+    Aggregate,
+    Condition,
+    Count,
+    DaysSince,
+    Distinct,
+    Feature,
+    Last,
+    Max,
+    Mean,
+    Measure,
+    Min,
+    Ratio,
+    Source,
+    Sum,
+    Trend,
+)
+
+SPINE = "spine"
+_WHOLE = frozenset({DType.INTEGER, DType.MONEY, DType.FLAG})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One SQL text over the spine: columns `n` and one per name, a row for every row of the spine."""
+
+    sql: str
+    names: tuple[str, ...]
+    tables: tuple[str, ...]
+
+
+def key_name(reach: str) -> str:
+    """The spine's column of a way of reaching rows; empty `reach` is the entity itself."""
+    return f"key_{reach or 'entity'}"
+
+
+def compile_source(source: Source, features: Sequence[Feature], *, with_changes: bool = True) -> Query:
+    """The SQL of all features over one source."""
+    used = _Used()
+    columns = [f"{_value(used, feature)} AS {quote_name(feature.field.name)}" for feature in features]
+    stated = table(source.table)
+    conditions = [_condition(f"e.{quote_name(c.column)}", c) for c in source.where]
+    windows = [window for feature in features for window in _reaches(feature)]
+    visible = visible_sql(stated)
+    clock = stated.clock
+    if clock is not None and all(days is not None and at == clock for days, at in windows):
+        furthest = max(int(days or 0) for days, _ in windows)
+        visible += f" AND {age_sql(stated.column(clock), f'e.{quote_name(clock)}')} < {furthest * DAY_SECONDS}"
+    rows, key, joined = _keyed(source, with_changes=with_changes)
+    filters = " AND ".join([f"{key} IS NOT NULL", *conditions])
+    spine_key = key_name(source.reach)
+    sql = f"""
+WITH p AS (SELECT DISTINCT {spine_key} AS k, as_of, as_of_on FROM {SPINE} WHERE {spine_key} IS NOT NULL),
+e AS (SELECT e.*, {key} AS k FROM {rows} AS e {joined}WHERE {filters}),
+v AS (SELECT p.k, p.as_of{used.selected(stated.name)} FROM p JOIN e ON e.k = p.k WHERE {visible}),
+a AS (SELECT v.k, v.as_of, {", ".join(columns)} FROM v GROUP BY v.k, v.as_of)
+SELECT s.n, {", ".join(_outer(feature, spine_key) for feature in features)}
+FROM {SPINE} AS s LEFT JOIN a ON a.k = s.{spine_key} AND a.as_of = s.as_of ORDER BY s.n"""
+    reads_changes = ("changes",) if joined else ()
+    return Query(
+        sql=sql, names=tuple(feature.field.name for feature in features), tables=(source.table, *reads_changes)
+    )
+
+
+def _keyed(source: Source, *, with_changes: bool) -> tuple[str, str, str]:
+    """The table, the SQL of the key, and the join that the key needs when it is overwritten over time."""
+    stated = table(source.table)
+    column = stated.column(source.key)
+    name = f"e.{quote_name(source.key)}"
+    if not (column.mutable and with_changes):
+        return source.table, name, ""
+    first = (
+        "SELECT c.entity_id, MIN_BY(COALESCE(c.old_value, ''), (c.occurred_at, c.change_id)) AS first_value "
+        f"FROM changes AS c WHERE c.entity = {quote_text(source.table)} AND c.field = {quote_text(source.key)} "
+        "GROUP BY c.entity_id"
+    )
+    key = f"CASE WHEN f.first_value IS NOT NULL THEN NULLIF(f.first_value, '') ELSE {name} END"
+    return source.table, key, f"LEFT JOIN ({first}) AS f ON f.entity_id = e.{quote_name(stated.key[0])} "
+
+
+class _Used:
+    """Collects the values, moments and ages that the pair of spine row and event row must carry."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, None] = {}
+        self.ages: dict[str, None] = {}
+        self.keys = False
+
+    def value(self, column: str) -> str:
+        self.values[column] = None
+        return f"v.{quote_name(f'v_{column}')}"
+
+    def age(self, column: str) -> str:
+        self.ages[column] = None
+        return f"v.{quote_name(f'age_{column}')}"
+
+    def selected(self, table_name: str) -> str:
+        stated = table(table_name)
+        parts: list[str] = []
+        for name in self.values:
+            column = column_of(table_name, name)
+            parts.append(f"{known_sql(stated, column)} AS {quote_name(f'v_{name}')}")
+        for name in self.ages:
+            column = column_of(table_name, name)
+            parts.append(f"{age_sql(column, known_sql(stated, column))} AS {quote_name(f'age_{name}')}")
+        parts += [f"e.{quote_name(name)} AS {quote_name(f'id_{name}')}" for name in stated.key if self.keys]
+        return "".join(f", {part}" for part in parts)
+
+
+def _reaches(feature: Feature) -> list[tuple[int | None, str]]:
+    """How many days back the parts of a feature look, and by which column."""
+    primitive = feature.primitive
+    if isinstance(primitive, Ratio):
+        return [(primitive.upper.days, primitive.upper.moment), (primitive.lower.days, primitive.lower.moment)]
+    assert isinstance(primitive, Aggregate)
+    if isinstance(primitive, Trend):
+        assert primitive.days is not None
+        return [(2 * primitive.days, primitive.moment)]
+    return [(primitive.days, primitive.moment)]
+
+
+def _value(used: _Used, feature: Feature) -> str:
+    primitive = feature.primitive
+    if isinstance(primitive, Ratio):
+        upper, lower = _aggregate(used, primitive.upper), _aggregate(used, primitive.lower)
+        return f"CAST({upper} AS DOUBLE) / NULLIF(CAST({lower} AS DOUBLE), CAST(0 AS DOUBLE))"
+    assert isinstance(primitive, Aggregate)
+    return _aggregate(used, primitive)
+
+
+def _aggregate(used: _Used, primitive: Aggregate) -> str:
+    age = used.age(primitive.moment)
+    tests = [_condition(used.value(c.column), c) for c in primitive.where]
+    if isinstance(primitive, Trend):
+        assert primitive.days is not None
+        recent = _count([*_window(age, 0, primitive.days), *tests])
+        before = _count([*_window(age, primitive.days, 2 * primitive.days), *tests])
+        return (
+            f"(CAST({recent} AS DOUBLE) - CAST({before} AS DOUBLE)) / "
+            f"NULLIF(CAST({recent} AS DOUBLE) + CAST({before} AS DOUBLE), CAST(0 AS DOUBLE))"
+        )
+    tests = [*_window(age, 0, primitive.days), *tests]
+    if isinstance(primitive, Count):
+        return _count(tests)
+    if isinstance(primitive, DaysSince):
+        nearest = "MIN" if primitive.which == "last" else "MAX"
+        shift = DAY_SECONDS if column_of(primitive.source.table, primitive.moment).dtype is DType.DATE else 0
+        return f"CAST({nearest}({age}){_filter(tests)} + {shift} AS DOUBLE) / CAST({DAY_SECONDS} AS DOUBLE)"
+    assert isinstance(primitive, Measure)
+    column = table(primitive.source.table).column(primitive.column)
+    value = used.value(primitive.column)
+    return _measure(used, primitive, column, value, tests)
+
+
+def _measure(used: _Used, primitive: Measure, column: Column, value: str, tests: list[str]) -> str:
+    where = _filter(tests)
+    match primitive:
+        case Distinct():
+            return f"COUNT(DISTINCT {value}){where}"
+        case Last():
+            used.keys = True
+            moment = used.value(primitive.moment)
+            stated = table(primitive.source.table)
+            order = ", ".join([moment, *(f"v.{quote_name(f'id_{name}')}" for name in stated.key)])
+            last = f"MAX_BY({value}, ({order})){_filter([*tests, f'{value} IS NOT NULL'])}"
+            return last if column.dtype is DType.TEXT else to_number(column, last)
+        case Sum() if column.dtype in _WHOLE:
+            return to_number(column, f"CAST(SUM({value}){where} AS BIGINT)")
+        case Sum():
+            return f"SUM({value}){where}"
+        case Mean():
+            return to_number(column, f"AVG(CAST({value} AS DOUBLE)){where}")
+        case Min():
+            return to_number(column, f"MIN({value}){where}")
+        case Max():
+            return to_number(column, f"MAX({value}){where}")
+    raise TypeError(f"no SQL is known for {type(primitive).__name__}")
+
+
+def to_number(column: Column, value: str) -> str:
+    """SQL of a stored number as DOUBLE, money in major units."""
+    if column.dtype is DType.MONEY:
+        return f"CAST({value} AS DOUBLE) / CAST(100 AS DOUBLE)"
+    if column.dtype is DType.FLAG:
+        return f"CAST(CAST({value} AS INT) AS DOUBLE)"
+    return f"CAST({value} AS DOUBLE)"
+
+
+def _window(age: str, nearest: int, furthest: int | None) -> list[str]:
+    tests = [f"{age} >= {nearest * DAY_SECONDS}"]
+    return tests if furthest is None else [*tests, f"{age} < {furthest * DAY_SECONDS}"]
+
+
+def _count(tests: list[str]) -> str:
+    return f"COUNT(*){_filter(tests)}"
+
+
+def _filter(tests: Sequence[str]) -> str:
+    return f" FILTER (WHERE {' AND '.join(tests)})"
+
+
+def _condition(value: str, condition: Condition) -> str:
+    if condition.op == "in":
+        return f"{value} IN ({', '.join(quote_text(v) for v in condition.values)})"
+    return f"{value} IS NOT NULL" if condition.op == "known" else f"{value} IS NULL"
+
+
+def _outer(feature: Feature, spine_key: str) -> str:
+    """No visible row: counts are 0 when there is something to count by, everything else is null."""
+    name = quote_name(feature.field.name)
+    if isinstance(feature.primitive, Count | Distinct):
+        return f"CASE WHEN s.{spine_key} IS NOT NULL THEN CAST(COALESCE(a.{name}, 0) AS DOUBLE) END AS {name}"
+    return f"a.{name} AS {name}"

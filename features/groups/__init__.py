@@ -1,0 +1,1 @@
+"""Feature groups, one file per entity."""

@@ -1,0 +1,307 @@
+"""The vocabulary in which features are stated: where rows come from and what is made of them.
+
+A feature is a `features.matrix.Field` (how people and models read it) and a primitive (what it is). Primitives
+are data: `features.compile` turns them into SQL for many rows, `features.online` computes them for one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from crm.schema import DType
+from crm.tables import table
+from features.matrix import Field, Grade, Kind
+
+
+class BadSpec(ValueError):
+    """A feature that cannot be computed as of a moment; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What must hold of a row: its value, as known then, is one of `values`, or is known, or is not.
+
+    Examples
+    --------
+    >>> is_in("kind", "call", "email").values
+    ('call', 'email')
+    """
+
+    column: str
+    op: Literal["in", "known", "unknown"]
+    values: tuple[str, ...] = ()
+
+
+def is_in(column: str, *values: str) -> Condition:
+    """The condition that a text column holds one of the values."""
+    return Condition(column=column, op="in", values=values)
+
+
+def known(column: str) -> Condition:
+    """The condition that a value was known by then."""
+    return Condition(column=column, op="known")
+
+
+def unknown(column: str) -> Condition:
+    """The condition that a value was not known by then."""
+    return Condition(column=column, op="unknown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Rows of one table that belong to an entity.
+
+    Parameters
+    ----------
+    name : str
+        Under this name a request hands over its rows; the table's own name for what belongs to the entity itself.
+    table : str
+        Table of the record.
+    key : str
+        Column of the table that names the entity, or what the entity is reached by. A mutable one is read as
+        it stood when the row came to be: who owned a lead first, not who owns it now.
+    reach : str
+        Column of the entity, as known then, that the key must equal; empty for the entity's own key.
+    where : tuple of Condition
+        Rows that count at all.
+    """
+
+    name: str
+    table: str
+    key: str
+    reach: str = ""
+    where: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        stated = table(self.table)
+        for column in (self.key, *(condition.column for condition in self.where)):
+            stated.column(column)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregate:
+    """A primitive over the visible rows of a source.
+
+    Parameters
+    ----------
+    source : Source
+        The rows.
+    days : int or None
+        Only rows of the last so many days; None for all of them.
+    where : tuple of Condition
+        Only rows for which these hold.
+    at : str
+        The column whose moment places a row in time; empty for the table's clock.
+    """
+
+    source: Source
+    days: int | None = None
+    where: tuple[Condition, ...] = ()
+    at: str = ""
+
+    def __post_init__(self) -> None:
+        stated = table(self.source.table)
+        for condition in self.where:
+            require_fixed(self.source.table, condition.column)
+        if self.at:
+            require_fixed(self.source.table, self.at)
+        elif stated.clock is None:
+            raise BadSpec(f"table {stated.name} has no clock; the feature must say `at` which column its rows happen")
+
+    @property
+    def moment(self) -> str:
+        """The column that places a row in time."""
+        return self.at or str(table(self.source.table).clock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count(Aggregate):
+    """How many rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure(Aggregate):
+    """A primitive over one column of the rows."""
+
+    column: str
+
+    def __post_init__(self) -> None:
+        # A dataclass with slots is made anew by the decorator, which `super()` without arguments does not see.
+        Aggregate.__post_init__(self)
+        require_fixed(self.source.table, self.column)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum(Measure):
+    """Sum of a number; null when no row has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mean(Measure):
+    """Mean of a number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Min(Measure):
+    """Least value of a number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Max(Measure):
+    """Greatest value of a number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Last(Measure):
+    """The latest known value; among rows of one moment that of the greatest key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distinct(Measure):
+    """How many different values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaysSince(Aggregate):
+    """Days since the latest or the earliest row; null when there is none."""
+
+    which: Literal["last", "first"] = "last"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend(Aggregate):
+    """Change of pace, -1 to 1: (last `days` - the `days` before) / both; null when both are empty."""
+
+    def __post_init__(self) -> None:
+        Aggregate.__post_init__(self)
+        if self.days is None:
+            raise BadSpec("a trend compares two windows and needs `days`")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """One primitive over another of the same source; null when the lower one is 0 or null."""
+
+    upper: Aggregate
+    lower: Aggregate
+
+    def __post_init__(self) -> None:
+        if self.upper.source != self.lower.source:
+            raise BadSpec("both parts of a ratio must come from one source")
+
+
+def share(source: Source, *of: Condition, days: int | None = None) -> Ratio:
+    """The share of a source's rows for which the conditions hold."""
+    return Ratio(upper=Count(source=source, days=days, where=of), lower=Count(source=source, days=days))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """A column of the entity, or of the row it is joined to, as known then.
+
+    Parameters
+    ----------
+    column : str
+        The column; a mutable one is rolled back through `changes`.
+    table : str
+        The table.
+    reach : str
+        Column of the entity that names the joined row, for instance `account_id`; empty for the entity itself.
+    dtype : DType or None
+        What a custom column holds; None for a stated one.
+    """
+
+    column: str
+    table: str
+    reach: str = ""
+    dtype: DType | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgeDays(Attribute):
+    """Days from the moment in a column to the row's moment; negative when it lies ahead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaysInState(Attribute):
+    """Days since a mutable column took its present value: since its last change, else since the row's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """A fact of the day itself, in the company's time zone."""
+
+    what: Literal["month", "weekday", "days_to_quarter_end", "days_to_spring_festival"]
+
+
+Primitive = Aggregate | Ratio | Attribute | Calendar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """A field and what it is."""
+
+    field: Field
+    primitive: Primitive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureGroup:
+    """Features of one entity that a task takes together.
+
+    Parameters
+    ----------
+    name : str
+        For instance `lead_activity`.
+    entity : str
+        Table of the entity.
+    doc : str
+        What the group says about the entity, one sentence.
+    features : tuple of Feature
+        The features.
+    """
+
+    name: str
+    entity: str
+    doc: str
+    features: tuple[Feature, ...]
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields in order."""
+        return tuple(feature.field for feature in self.features)
+
+
+def feature(
+    name: str,
+    primitive: Primitive,
+    *,
+    en: str,
+    zh: str,
+    group: str,
+    unit: str = "",
+    null: str = "unknown",
+    kind: Kind = Kind.NUMBER,
+    grade: Grade = Grade.A,
+) -> Feature:
+    """A feature with its name, unit, null meaning, business group and phrases."""
+    field = Field(
+        name=name, kind=kind, unit=unit, null_meaning=null, group=group, phrase_en=en, phrase_zh=zh, grade=grade
+    )
+    return Feature(field=field, primitive=primitive)
+
+
+def require_fixed(table_name: str, column: str) -> None:
+    """Refuse a mutable column of an event row: what it said then is not kept with the row.
+
+    Raises
+    ------
+    BadSpec
+        The column is mutable or personal.
+    """
+    stated = table(table_name).column(column)
+    if stated.mutable:
+        raise BadSpec(f"{table_name}.{column} is overwritten over time; read it as an attribute, through its changes")
+    if stated.personal:
+        raise BadSpec(f"{table_name}.{column} is personal and never becomes a feature")

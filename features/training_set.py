@@ -1,0 +1,118 @@
+"""Training sets of the record: spine, features and labels of a question put together."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from crm.config import Config
+from crm.store import Generation
+from features.build import build_features, custom_groups
+from features.catalogue import group_named
+from features.custom import why_no_field
+from features.labels import build_labels, event_of, happened_at, read_events
+from features.matrix import Field, LeftOut, TrainingSet
+from features.question import BadQuestion, Question
+from features.spine import build_spine
+
+_MONEY = (
+    "SELECT l.lead_id AS entity_id, CAST(SUM(o.net_amount) AS BIGINT) AS amount FROM leads AS l "
+    "JOIN opportunities AS o ON o.opportunity_id = l.opportunity_id OR o.lead_id = l.lead_id "
+    "WHERE o.outcome = 'won' GROUP BY l.lead_id"
+)
+_OWN_MONEY = "SELECT opportunity_id AS entity_id, net_amount AS amount FROM opportunities WHERE outcome = 'won'"
+_ACCOUNT = {
+    "leads": "SELECT lead_id AS entity_id, account_id FROM leads",
+    "opportunities": "SELECT opportunity_id AS entity_id, account_id FROM opportunities",
+}
+
+
+def build_training_set(generation: Generation, question: Question, *, config: Config) -> TrainingSet:
+    """The rows, features and labels of a question, from the record.
+
+    Parameters
+    ----------
+    generation : Generation
+        The record.
+    question : Question
+        Entity, event, window and feature groups; what the configuration says of the task stands above it.
+    config : Config
+        Time zone, seed, tasks.
+
+    Returns
+    -------
+    TrainingSet
+        Rows sorted by entity and moment. Immature rows have label NaN. `value` is the net amount won, in
+        currency units, NaN where nothing was won. Fields that are empty throughout stand in `left_out`.
+
+    Raises
+    ------
+    BadQuestion
+        The record lacks a table the event is read from.
+    """
+    asked = question.as_configured(config.tasks)
+    event = event_of(asked)
+    missing = [name for name in event.needs if not generation.has(name)]
+    if missing:
+        raise BadQuestion(f"{asked.task} asks for {event.phrase_en!r}, which needs {', '.join(missing)}")
+    zone = config.company.zone
+    spine = build_spine(generation, asked, zone=zone, seed=config.seed)
+    groups = tuple(group_named(name) for name in asked.groups) + custom_groups(generation, asked.entity)
+    rows = build_features(generation, groups, spine, zone=zone)
+    fields, left_out = _usable(tuple(field for group in groups for field in group.fields), rows)
+    entity_id = spine.column("entity_id").to_numpy().astype(np.str_)
+    as_of = spine.column("as_of").to_numpy().astype("datetime64[us]")
+    with generation.engine() as engine:
+        events = read_events(engine, event)
+        accounts = engine.query(_ACCOUNT[asked.entity])
+        wins = None
+        if generation.has("opportunities"):
+            wins = engine.query(_MONEY if asked.entity == "leads" else _OWN_MONEY)
+    label = build_labels(
+        as_of,
+        happened_at(entity_id, events),
+        horizon_days=asked.horizon_days,
+        gap_days=asked.gap_days,
+        recorded_to=generation.recorded_to,
+    )
+    return TrainingSet(
+        fields=fields,
+        rows=rows.select([field.name for field in fields]),
+        entity_id=entity_id,
+        as_of=as_of,
+        position=as_of.astype(np.int64) / 86_400e6,
+        label=label,
+        group=_groups(entity_id, accounts),
+        value=_values(entity_id, wins),
+        event=event.phrase_en,
+        horizon_days=asked.horizon_days,
+        gap_days=asked.gap_days,
+        left_out=left_out,
+    )
+
+
+def _usable(fields: tuple[Field, ...], rows: pa.Table) -> tuple[tuple[Field, ...], tuple[LeftOut, ...]]:
+    """Fields that say something; those that are empty, constant or free text are left out with the reason."""
+    kept: list[Field] = []
+    left_out: list[LeftOut] = []
+    for field in fields:
+        reason = why_no_field(rows.column(field.name), field)
+        if reason is None:
+            kept.append(field)
+        else:
+            left_out.append(LeftOut(column=field.name, reason=reason))
+    return tuple(kept), tuple(left_out)
+
+
+def _groups(entity_id: npt.NDArray[np.str_], accounts: pa.Table) -> npt.NDArray[np.str_]:
+    found = dict(zip(accounts.column("entity_id").to_pylist(), accounts.column("account_id").to_pylist(), strict=True))
+    return np.array([found.get(name) or name for name in entity_id.tolist()], dtype=np.str_)
+
+
+def _values(entity_id: npt.NDArray[np.str_], wins: pa.Table | None) -> npt.NDArray[np.float64]:
+    if wins is None:
+        return np.full(len(entity_id), np.nan)
+    found = dict(zip(wins.column("entity_id").to_pylist(), wins.column("amount").to_pylist(), strict=True))
+    amounts = (found.get(name) for name in entity_id.tolist())
+    return np.array([np.nan if amount is None else amount / 100 for amount in amounts], dtype=np.float64)
