@@ -51,15 +51,17 @@ def find_delimiter(line: str, stated: str | None, *, file: str) -> str:
     return next(iter(counts), ",")
 
 
-def join_header(rows: Sequence[Sequence[str | None]], *, width: int) -> list[str]:
+def join_header(rows: Sequence[Sequence[str | None]], *, width: int, fill: bool = True) -> list[str]:
     """Names of the columns from one or more header rows, as `Top / Sub`.
 
     Parameters
     ----------
     rows : sequence of sequence of str or None
-        The header rows, top first; blank cells of an upper row take the cell to their left.
+        The header rows, top first.
     width : int
         Number of columns.
+    fill : bool
+        Blank cells of an upper row take the cell to their left, as a merged header leaves them in a CSV.
 
     Examples
     --------
@@ -69,7 +71,7 @@ def join_header(rows: Sequence[Sequence[str | None]], *, width: int) -> list[str
     levels: list[list[str]] = []
     for depth, row in enumerate(rows):
         cells = [cell or "" for cell in row] + [""] * (width - len(row))
-        if depth < len(rows) - 1:
+        if fill and depth < len(rows) - 1:
             for position in range(1, width):
                 if not cells[position].strip():
                     cells[position] = cells[position - 1]

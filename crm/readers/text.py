@@ -79,11 +79,21 @@ def _open(path: Path) -> BinaryIO:
     came, packed = seems_to_be(path), path.name.lower().endswith(".gz")
     if came == "empty":
         raise BadSource(f"{path.name}: the file is empty; expected at least a header")
-    if packed and came != "gzip":
-        raise BadSource(f"{path.name}: the name says gzip, but the content is {came}; drop `.gz` or export it again")
-    if came == "gzip" and not packed:
+    if packed:
+        if came != "gzip":
+            raise BadSource(
+                f"{path.name}: the name says gzip, but the content is {came}; drop `.gz` or export it again"
+            )
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    if came == "gzip":
         raise BadSource(f"{path.name}: the content is gzip, but the name does not say so; rename it to {path.name}.gz")
-    return cast(BinaryIO, gzip.open(path, "rb")) if packed else path.open("rb")
+    if came not in ("text", "UTF-16 text"):
+        raise _no_text(path, came)
+    return path.open("rb")
+
+
+def _no_text(path: Path, came: str) -> BadSource:
+    return BadSource(f"{path.name}: expected delimited text, but the content is {came}; export the rows as CSV")
 
 
 def _next_bytes(file: BinaryIO, path: Path, taken: int) -> bytes:
@@ -104,7 +114,7 @@ def _require_text(block: bytes, path: Path, codec: str) -> None:
     if came == "empty":
         raise BadSource(f"{path.name}: the file is empty; expected at least a header")
     if came != "text":
-        raise BadSource(f"{path.name}: expected delimited text, but the content is {came}; export the rows as CSV")
+        raise _no_text(path, came)
     if codec not in ("utf-8", "utf-8-sig") and _is_utf8(block, one_byte=codec in _ONE_BYTE):
         raise BadSource(f"{path.name}: the file is UTF-8, but the mapping says {codec}; state `encoding: utf-8`")
 
