@@ -10,8 +10,9 @@ from typing import Protocol, Self
 import duckdb
 import pyarrow as pa
 
-# Spark SQL has unix_timestamp; DuckDB gets it by a macro, so that one SQL text runs on both.
-_PORTABILITY = "CREATE OR REPLACE MACRO unix_timestamp(t) AS CAST(epoch(t) AS BIGINT)"
+# Spark SQL has unix_timestamp; DuckDB gets it by a macro, so that one SQL text runs on both. Spark cuts
+# fractions of a second off, where DuckDB's cast alone would round.
+_PORTABILITY = "CREATE OR REPLACE MACRO unix_timestamp(t) AS CAST(floor(epoch(t)) AS BIGINT)"
 
 
 class Engine(Protocol):

@@ -10,6 +10,8 @@ from lunardate import LunarDate
 from features.spec import Calendar
 
 FARTHEST_FESTIVAL_DAYS = 60
+# The years for which the lunar calendar is tabulated.
+_LUNAR_YEARS = range(1901, 2099)
 
 
 def calendar_value(primitive: Calendar, day: date) -> float:
@@ -35,7 +37,10 @@ def calendar_value(primitive: Calendar, day: date) -> float:
 
 def days_to_spring_festival(day: date) -> int:
     """Days to the nearest first day of the lunar year, negative after it; cut off at 60 either way."""
-    nearest = min((spring_festival(year) - day for year in (day.year, day.year + 1)), key=abs)
+    years = [year for year in (day.year, day.year + 1) if year in _LUNAR_YEARS]
+    if not years:
+        return FARTHEST_FESTIVAL_DAYS
+    nearest = min((spring_festival(year) - day for year in years), key=abs)
     return max(-FARTHEST_FESTIVAL_DAYS, min(FARTHEST_FESTIVAL_DAYS, nearest.days))
 
 
@@ -48,7 +53,7 @@ def spring_festival(year: int) -> date:
     >>> spring_festival(2025)
     datetime.date(2025, 1, 29)
     """
-    found = LunarDate(year, 1, 1).toSolarDate()
+    found = LunarDate(year, 1, 1).to_solar_date()
     return date(found.year, found.month, found.day)
 
 

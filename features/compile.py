@@ -62,43 +62,41 @@ def compile_source(source: Source, features: Sequence[Feature], *, with_changes:
     used = _Used()
     columns = [f"{_value(used, feature)} AS {quote_name(feature.field.name)}" for feature in features]
     stated = table(source.table)
-    conditions = [_condition(f"e.{quote_name(c.column)}", c) for c in source.where]
     windows = [window for feature in features for window in _reaches(feature)]
     visible = visible_sql(stated)
     clock = stated.clock
     if clock is not None and all(days is not None and at == clock for days, at in windows):
         furthest = max(int(days or 0) for days, _ in windows)
         visible += f" AND {age_sql(stated.column(clock), f'e.{quote_name(clock)}')} < {furthest * DAY_SECONDS}"
-    rows, key, joined = _keyed(source, with_changes=with_changes)
-    filters = " AND ".join([f"{key} IS NOT NULL", *conditions])
     spine_key = key_name(source.reach)
     sql = f"""
 WITH p AS (SELECT DISTINCT {spine_key} AS k, as_of, as_of_on FROM {SPINE} WHERE {spine_key} IS NOT NULL),
-e AS (SELECT e.*, {key} AS k FROM {rows} AS e {joined}WHERE {filters}),
+e AS ({keyed_rows_sql(source, with_changes=with_changes)}),
 v AS (SELECT p.k, p.as_of{used.selected(stated.name)} FROM p JOIN e ON e.k = p.k WHERE {visible}),
 a AS (SELECT v.k, v.as_of, {", ".join(columns)} FROM v GROUP BY v.k, v.as_of)
 SELECT s.n, {", ".join(_outer(feature, spine_key) for feature in features)}
 FROM {SPINE} AS s LEFT JOIN a ON a.k = s.{spine_key} AND a.as_of = s.as_of ORDER BY s.n"""
-    reads_changes = ("changes",) if joined else ()
-    return Query(
-        sql=sql, names=tuple(feature.field.name for feature in features), tables=(source.table, *reads_changes)
-    )
+    return Query(sql=sql, names=tuple(feature.field.name for feature in features), tables=(source.table,))
 
 
-def _keyed(source: Source, *, with_changes: bool) -> tuple[str, str, str]:
-    """The table, the SQL of the key, and the join that the key needs when it is overwritten over time."""
+def keyed_rows_sql(source: Source, *, with_changes: bool) -> str:
+    """SQL of a source's rows with `k`, what they are reached by; a key that is overwritten is read as it was first."""
     stated = table(source.table)
-    column = stated.column(source.key)
+    conditions = [_condition(f"e.{quote_name(c.column)}", c) for c in source.where]
     name = f"e.{quote_name(source.key)}"
-    if not (column.mutable and with_changes):
-        return source.table, name, ""
+    if not (stated.column(source.key).mutable and with_changes):
+        where = " AND ".join([f"{name} IS NOT NULL", *conditions])
+        return f"SELECT e.*, {name} AS k FROM {source.table} AS e WHERE {where}"
     first = (
         "SELECT c.entity_id, MIN_BY(COALESCE(c.old_value, ''), (c.occurred_at, c.change_id)) AS first_value "
         f"FROM changes AS c WHERE c.entity = {quote_text(source.table)} AND c.field = {quote_text(source.key)} "
         "GROUP BY c.entity_id"
     )
     key = f"CASE WHEN f.first_value IS NOT NULL THEN NULLIF(f.first_value, '') ELSE {name} END"
-    return source.table, key, f"LEFT JOIN ({first}) AS f ON f.entity_id = e.{quote_name(stated.key[0])} "
+    return (
+        f"SELECT e.*, {key} AS k FROM {source.table} AS e LEFT JOIN ({first}) AS f "
+        f"ON f.entity_id = e.{quote_name(stated.key[0])} WHERE {' AND '.join([f'{key} IS NOT NULL', *conditions])}"
+    )
 
 
 class _Used:
