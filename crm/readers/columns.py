@@ -25,7 +25,8 @@ def build_column(values: Sequence[object]) -> pa.Array:
     Returns
     -------
     pa.Array
-        bool, int64, float64, decimal128, date32, timestamp[us] (with `UTC` when aware), list of string, or string.
+        bool, int64, float64, decimal128, date32, timestamp[us] (with `UTC` when aware), list of string, or string;
+        null when there is no value.
 
     Examples
     --------
@@ -36,11 +37,36 @@ def build_column(values: Sequence[object]) -> pa.Array:
     """
     kinds = {type(value) for value in values if value is not None}
     if not kinds:
-        return pa.nulls(len(values), pa.string())
+        return pa.nulls(len(values))
     try:
         return _typed(values, kinds)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return _texts(values)
+
+
+def join_columns(parts: Sequence[pa.Array]) -> pa.ChunkedArray:
+    """Parts of one column under the one type that holds them all; text when they differ in kind.
+
+    Examples
+    --------
+    >>> join_columns([build_column([None]), build_column([1])]).type
+    DataType(int64)
+    """
+    kinds = {part.type for part in parts if not pa.types.is_null(part.type)}
+    if not kinds:
+        return pa.chunked_array(parts, pa.null())
+    kind = next(iter(kinds))
+    if len(kinds) > 1:
+        if all(pa.types.is_decimal(each) for each in kinds):
+            kind = pa.decimal128(_DECIMAL_DIGITS, max(each.scale for each in kinds))
+        elif kinds == {pa.int64(), pa.float64()}:
+            kind = pa.float64()
+        else:
+            kind = pa.string()
+    try:
+        return pa.chunked_array([part.cast(kind) for part in parts], kind)
+    except pa.ArrowInvalid:
+        return pa.chunked_array([_texts(part.to_pylist()) for part in parts], pa.string())
 
 
 def _typed(values: Sequence[object], kinds: set[type]) -> pa.Array:

@@ -37,6 +37,10 @@ def read_source(source: SourceSpec, folder: Path) -> RawTable:
     BadSource
         The source is missing or breaks the rules of its format; nothing of it may be used.
     """
+    if source.resolved_kind == "sql":
+        from crm.readers.sql import read_sql
+
+        return read_sql(source)
     files = find_files(source, folder)
     tables = [_read_unchanged(path, source) for path in files]
     return tables[0] if len(tables) == 1 else _join(files, tables)
