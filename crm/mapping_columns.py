@@ -56,6 +56,8 @@ class ColumnSpec(Section):
         Exact arithmetic over number columns of the source.
     format : tuple of str
         Patterns of dates and times (`D/M/YYYY`, `YYYY-MM-DD HH:mm`), tried in order.
+    period : str or None
+        The cell names a week, month or quarter (`1998Q1`, `2016-01`); the column takes its first day.
     unit : str or None
         What one counts: `万`, `亿`, `k`, `m`; `cents` when amounts are in minor units already.
     tax : str or None
@@ -76,6 +78,7 @@ class ColumnSpec(Section):
     multiply: Names = ()
     parse: Literal["excel_serial", "whole_number", "percent", "lower", "upper"] | None = None
     format: Names = ()
+    period: Literal["week", "month", "quarter"] | None = None
     time_zone: str | None = None
     unit: Literal["千", "万", "百万", "亿", "k", "m", "cents"] | None = None
     decimal_comma: bool = False
@@ -176,14 +179,14 @@ class RowOptions(Section):
 
     Every condition of `where`, `where_not` and `present` holds; patterns know `*` and `?`.
     `one_row_per_key` reduces rows of equal key: the first or last by `ordered_by` (a column of the record),
-    or the sum of their numbers. `custom` keeps columns that the record does not know: all of them, none,
+    or the sum or mean of their numbers. `custom` keeps columns that the record does not know: all of them, none,
     those listed, or all with the dtypes stated.
     """
 
     where: dict[str, Names] = Field(default_factory=dict)
     where_not: dict[str, Names] = Field(default_factory=dict)
     present: Names = ()
-    one_row_per_key: Literal["first", "last", "sum"] | None = None
+    one_row_per_key: Literal["first", "last", "sum", "mean"] | None = None
     ordered_by: str | None = None
     custom: Custom | None = None
     recorded_at: RecordedAt | None = None

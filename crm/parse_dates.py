@@ -135,7 +135,7 @@ def parse_period(value: str, *, formats: tuple[str, ...], frequency: str) -> dat
             if compile_format(pattern).fullmatch(value):
                 formats = (pattern,)
                 break
-    day = _read(value, formats)[0].date()
+    day = _read(value[:10] if _ISO.fullmatch(value) and not formats else value, formats)[0].date()
     if frequency == "quarter":
         return date(day.year, 3 * ((day.month - 1) // 3) + 1, 1)
     return day.replace(day=1) if frequency == "month" else day - timedelta(days=day.weekday())

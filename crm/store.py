@@ -48,12 +48,15 @@ class BrokenStore(RuntimeError):
 class TableFiles:
     """The files of one table in one generation.
 
-    `custom` holds the columns that the record does not state, with their dtypes, as a source named them.
+    `custom` holds the columns that the record does not state, with their dtypes, as a source named them;
+    `facts` what a mapping states about the rows (which word is the positive outcome, which columns are
+    written after it), by name.
     """
 
     files: tuple[Path, ...]
     rows: int
     custom: Mapping[str, DType] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,10 @@ class Generation:
     def custom(self, name: str) -> dict[str, DType]:
         """The custom columns of a table, by the name the source gave them."""
         return dict(self.tables[name].custom) if name in self.tables else {}
+
+    def facts(self, name: str) -> dict[str, str]:
+        """What mappings stated about the rows of a table, for instance `lead_score.positive`."""
+        return dict(self.tables[name].facts) if name in self.tables else {}
 
     def engine(self, *, threads: int = 2) -> DuckDBEngine:
         """A DuckDB engine over this generation, closed to everything else. The caller closes it."""
@@ -175,13 +182,18 @@ class Store:
         digests = entry["files"]
         custom = entry["custom"]
         assert isinstance(digests, list)
+        facts = entry.get("facts", {})
         assert isinstance(custom, dict)
+        assert isinstance(facts, dict)
         files = tuple(self.folder / "objects" / f"{digest}.parquet" for digest in digests)
         for path in files:
             if not path.exists():
                 raise BrokenStore(f"a file of table {name} is missing from the record: objects/{path.name}")
         return TableFiles(
-            files=files, rows=int(str(entry["rows"])), custom={column: DType(dtype) for column, dtype in custom.items()}
+            files=files,
+            rows=int(str(entry["rows"])),
+            custom={column: DType(dtype) for column, dtype in custom.items()},
+            facts={str(fact): str(value) for fact, value in facts.items()},
         )
 
     @contextmanager
@@ -208,9 +220,26 @@ class Store:
             lock.truncate(0)
             lock.write(f"process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
             lock.flush()
+            self._sweep()
             writer = Writer(self)
             yield writer
             writer.publish()
+
+    def _sweep(self) -> None:
+        """Remove what an ingest that was cut off left behind; the caller holds the lock."""
+        current = self.current_number()
+        named: set[str] = set()
+        for path in (self.folder / "generations").glob("*.json"):
+            if int(path.stem) > current:
+                path.unlink()
+                continue
+            stated = json.loads(path.read_text(encoding="utf-8"))
+            named.update(digest for entry in stated["tables"].values() for digest in entry["files"])
+        for path in (self.folder / "objects").glob("*"):
+            if path.suffix == ".tmp" or path.stem not in named:
+                path.unlink()
+        for path in (*self.folder.glob("*.tmp"), *(self.folder / "generations").glob("*.tmp")):
+            path.unlink()
 
 
 class Writer:
@@ -224,17 +253,27 @@ class Writer:
         self._recorded_to = self.before.recorded_to if self.before else datetime(1970, 1, 1, tzinfo=UTC)
         self._changed = False
 
-    def replace(self, name: str, rows: pa.Table, custom: Mapping[str, DType] | None = None) -> None:
+    def replace(
+        self,
+        name: str,
+        rows: pa.Table,
+        custom: Mapping[str, DType] | None = None,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
         """Let a table consist of these rows in the next generation.
 
-        The rows carry the system columns. Unknown columns must be named in `custom`.
+        The rows carry the system columns. Unknown columns must be named in `custom`. Without `facts` the
+        table keeps those it has.
         """
         stated = set(TABLES[name].names) | SYSTEM_NAMES | set(custom or {})
         strange = [column for column in rows.column_names if column not in stated]
         if strange:
             raise ValueError(f"table {name} got columns that are neither stated nor custom: {', '.join(strange[:3])}")
         path = self._write(rows)
-        self._tables[name] = TableFiles(files=(path,), rows=rows.num_rows, custom=dict(custom or {}))
+        kept = self._tables[name].facts if name in self._tables and facts is None else facts
+        self._tables[name] = TableFiles(
+            files=(path,), rows=rows.num_rows, custom=dict(custom or {}), facts=dict(kept or {})
+        )
         if rows.num_rows:
             latest = max(value for value in (_latest(rows), self._recorded_to) if value is not None)
             self._recorded_to = latest
@@ -261,6 +300,7 @@ class Writer:
                 "files": [path.stem for path in files.files],
                 "rows": files.rows,
                 "custom": {column: dtype.value for column, dtype in files.custom.items()},
+                "facts": dict(sorted(files.facts.items())),
             }
             for name, files in sorted(self._tables.items())
         }
