@@ -124,10 +124,12 @@ class Mapping(Section):
     """How a company's files become the record."""
 
     company: CompanyDefaults = CompanyDefaults()
-    sources: tuple[Source, ...] = Field(min_length=1)
+    sources: tuple[Source, ...]
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
+        if not self.sources:
+            raise ValueError("expected at least one source")
         names = [source.name for source in self.sources]
         for name in names:
             if names.count(name) > 1:

@@ -14,7 +14,7 @@ UNITS = {"千": 1_000, "万": 10_000, "百万": 1_000_000, "亿": 100_000_000, "
 
 
 def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def _keys_as_text(value: object) -> object:
@@ -247,4 +247,4 @@ class EventsTarget(Section):
     case: Text
     activity: Text
     time: ColumnEntry
-    outputs: tuple[TableTarget, ...] = Field(min_length=1)
+    outputs: tuple[TableTarget, ...]
