@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 from sqlalchemy import JSON, Engine, ForeignKey, Index, MetaData, String, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -182,7 +183,9 @@ def connect_database(url: str) -> Engine:
     except Exception:
         raise BadDatabase("database.url: expected a SQLAlchemy URL such as sqlite:///var/salescast.db") from None
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=5, max_overflow=5, pool_timeout=5)
+        return create_engine(
+            parsed, pool_pre_ping=True, pool_size=5, max_overflow=5, pool_timeout=5, json_serializer=_as_json
+        )
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = _sqlite_engine(parsed)
@@ -190,13 +193,18 @@ def connect_database(url: str) -> Engine:
     return engine
 
 
+def _as_json(value: object) -> str:
+    # orjson writes dataclasses as they are, and refuses NaN where json would write what is no JSON.
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC).decode()
+
+
 def _sqlite_engine(url: URL) -> Engine:
     arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
     if url.database and url.database != ":memory:":
-        return create_engine(url, connect_args=arguments)
+        return create_engine(url, connect_args=arguments, json_serializer=_as_json)
     from sqlalchemy.pool import StaticPool
 
-    return create_engine(url, connect_args=arguments, poolclass=StaticPool)
+    return create_engine(url, connect_args=arguments, poolclass=StaticPool, json_serializer=_as_json)
 
 
 def _set_up_sqlite(connection: object, _record: object) -> None:

@@ -106,6 +106,13 @@ class ServingSection(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    key_cache_seconds: float = Field(default=1.0, ge=0, le=60, description="How long a revoked key may still open.")
+    most_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can connect."""
+        return self.host in {"127.0.0.1", "::1", "localhost"}
 
 
 class CollectionSection(Section):
@@ -132,6 +139,16 @@ class Config(Section):
     def record_folder(self) -> Path:
         """Where the record's generations lie."""
         return self.store.folder / "record"
+
+    @property
+    def scores_folder(self) -> Path:
+        """Where the scores of the last refresh lie."""
+        return self.store.folder / "scores"
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where predictions wait while the database is away."""
+        return self.store.folder / "spool"
 
     @property
     def champions_folder(self) -> Path:

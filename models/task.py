@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from features.question import Question
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
@@ -82,3 +84,16 @@ class Task:
     metrics: tuple[str, ...]
     gates: Gates
     since: date | None = None
+
+    @property
+    def question(self) -> Question:
+        """What rows and labels are built from."""
+        return Question(
+            task=self.name,
+            entity=self.entity,
+            event=self.label.event,
+            horizon_days=self.label.horizon_days,
+            gap_days=self.label.gap_days,
+            groups=self.feature_groups,
+            since=self.since,
+        )

@@ -13,7 +13,7 @@ TASK = Task(
         event="won",
         # Table, the column that names the lead (or what the lead names), the column that holds the moment.
         events={
-            "qualified": ("leads", "id", "converted_at"),
+            "qualified": ("leads", "lead_id", "converted_at"),
             "opportunity": ("opportunities", "lead_id", "created_at"),
             "won": ("opportunities", "lead_id", "closed_at"),
         },
@@ -22,8 +22,8 @@ TASK = Task(
         # A score must leave a day to act on it; shorter gaps reward features written by the event itself.
         gap_days=1,
     ),
-    feature_groups=("lead_profile", "lead_activity", "account_profile", "rep_record", "calendar"),
-    candidates=("base_rate", "logistic", "booster", "booster_small", "blend"),
+    feature_groups=("lead_profile", "lead_activity", "lead_origin", "lead_owner", "lead_season"),
+    candidates=("base_rate", "logistic", "booster_small", "booster_recent", "blend"),
     folds=Folds(n_origins=4, test_share=0.25, calibration_share=0.25),
     metrics=("log_loss", "auc", "average_precision", "brier", "ece", "lift_at_10", "lift_at_20"),
     gates=Gates(max_ece=0.03, min_positives_for_boosting=200, min_closed=30),

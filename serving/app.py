@@ -1,0 +1,118 @@
+"""The HTTP application, made from a configuration; nothing happens at import."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TypedDict
+
+import structlog
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp
+
+from crm.app_database import open_database
+from crm.config import Config
+from models.tasks.lead_score import TASK
+from serving.auth import Keyring, require_scopes
+from serving.errors import add_error_handlers
+from serving.guard import Guard, Limits
+from serving.live import Live
+from serving.prediction_log import PredictionLog
+from serving.routes import health, models, predictions, scores
+from serving.service import Service
+
+log = structlog.get_logger("serving.app")
+
+ROUTERS = (health.router, scores.router, models.router, predictions.router)
+
+
+class Lifespan(TypedDict):
+    """What lives as long as the application."""
+
+    service: Service
+
+
+def utc_now() -> datetime:
+    """The time, UTC."""
+    return datetime.now(UTC)
+
+
+def create_app(config: Config, *, clock: Callable[[], datetime] = utc_now, watch: bool = True) -> FastAPI:
+    """The application.
+
+    Parameters
+    ----------
+    config : Config
+        The settings.
+    clock : callable
+        Gives the time, UTC.
+    watch : bool
+        Follow changes of the record, the champion and the scores on disk.
+
+    Raises
+    ------
+    RouteWithoutScope
+        A route neither demands a scope nor is listed as public.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[Lifespan]:
+        service = await asyncio.to_thread(_make_service, config, clock)
+        app.state.service = service
+        service.predictions.start()
+        watching = asyncio.create_task(service.live.watch()) if watch else None
+        log.info("ready", champion=service.live.state.champion is not None)
+        try:
+            yield {"service": service}
+        finally:
+            if watching is not None:
+                watching.cancel()
+            await asyncio.to_thread(service.predictions.stop)
+            service.engine.dispose()
+
+    app = FastAPI(
+        title="salescast",
+        summary="Lead scores with reasons.",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if config.serving.is_local else None,
+        redirect_slashes=False,
+    )
+    if config.serving.is_local:
+        app.add_route("/docs", _docs, include_in_schema=False)
+    for router in ROUTERS:
+        # Added one by one, not included: every route stays visible to `require_scopes`.
+        app.router.routes.extend(router.routes)
+    add_error_handlers(app)
+    app.add_middleware(_guard, limits=Limits(body_bytes=config.serving.most_body_bytes))
+    require_scopes(app)
+    return app
+
+
+def _guard(app: ASGIApp, limits: Limits) -> Guard:
+    return Guard(app, limits)
+
+
+async def _docs(_request: Request) -> HTMLResponse:
+    return get_swagger_ui_html(openapi_url="/openapi.json", title="salescast")
+
+
+def _make_service(config: Config, clock: Callable[[], datetime]) -> Service:
+    engine = open_database(config.database.url)
+    live = Live(config, TASK.name)
+    live.reload()
+    return Service(
+        config=config,
+        engine=engine,
+        keyring=Keyring(engine, clock, config.serving.key_cache_seconds),
+        predictions=PredictionLog(engine, config.spool_folder),
+        live=live,
+        clock=clock,
+    )

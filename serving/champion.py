@@ -1,0 +1,100 @@
+"""The model that answers now, verified, loaded and immutable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from models.bundle import Predictor, read_card, read_report
+from models.champions import Published, bundle_folder, load_champion
+from serving.answers import EvidenceOut
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """Past rows, not seen in training, whose probability lay from `low` up to `high`."""
+
+    low: float
+    high: float
+    n: int
+    realised: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Champion:
+    """One task's published model.
+
+    Attributes
+    ----------
+    task : str
+        The task.
+    published : Published
+        Digest, version and moment of publication.
+    predictor : Predictor
+        Answers; one parameter set, so that threads may share it.
+    bins : tuple of Bin
+        Evidence, ascending.
+    report : mapping
+        The training report.
+    cards : mapping
+        The model card by language.
+    """
+
+    task: str
+    published: Published
+    predictor: Predictor
+    bins: tuple[Bin, ...]
+    report: dict[str, object]
+    cards: dict[str, str]
+
+    @property
+    def version(self) -> str:
+        """What people call it: the registry's version, else the beginning of the digest."""
+        return self.published.version or self.published.digest[:12]
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it was trained on a flat table: rows are asked as they are, without history."""
+        return self.predictor.about.horizon_days is None
+
+    def evidence(self, probability: float) -> EvidenceOut | None:
+        """What happened to past rows of about this probability; None where the card has none."""
+        for bin_ in self.bins:
+            if probability <= bin_.high:
+                return EvidenceOut(n=bin_.n, realised=bin_.realised)
+        return EvidenceOut(n=self.bins[-1].n, realised=self.bins[-1].realised) if self.bins else None
+
+
+def read_champion(folder: Path, task: str) -> Champion | None:
+    """The champion of a task, None when nothing was published.
+
+    Raises
+    ------
+    BadBundle
+        Its files are damaged.
+    """
+    loaded = load_champion(folder, task)
+    if loaded is None:
+        return None
+    published, predictor = loaded
+    home = bundle_folder(folder, task, published)
+    report = read_report(home)
+    return Champion(
+        task=task,
+        published=published,
+        predictor=predictor,
+        bins=_bins(report.get("evidence")),
+        report=report,
+        cards={language: read_card(home, language) for language in ("en", "zh")},
+    )
+
+
+def _bins(stated: object) -> tuple[Bin, ...]:
+    if not isinstance(stated, list):
+        return ()
+    bins = sorted((Bin(**entry) for entry in stated), key=lambda b: b.low)
+    for before, after in pairwise(bins):
+        if before.high > after.low:
+            raise ValueError("the evidence of the card overlaps")
+    return tuple(bins)

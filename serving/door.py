@@ -1,0 +1,66 @@
+"""How routes are declared: a scope, a form of the answer, the errors they may give, and a body parsed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from serving.errors import MEDIA_TYPE
+from serving.schemas import ProblemAnswer
+
+Responses = dict[int | str, dict[str, Any]]
+
+# What any route behind a key may answer.
+_ALWAYS = (400, 401, 403, 408, 413, 422, 429, 431, 500, 503)
+_JSON = "application/json"
+
+
+def problems(*statuses: int, always: bool = True) -> Responses:
+    """The error answers of a route for the documentation: its own and those that every scoped route has.
+
+    Examples
+    --------
+    >>> sorted(problems(404, always=False))
+    [404]
+    """
+    stated = {*statuses, *(_ALWAYS if always else ())}
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "model": ProblemAnswer,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}},
+        }
+        for status in sorted(stated)
+    }
+
+
+class ParsedRequest(Request):
+    """A request whose JSON was parsed by the guard."""
+
+    async def json(self) -> object:
+        """The parsed body."""
+        return self.scope["json"]
+
+
+class GuardedRoute(APIRoute):
+    """A route that takes the guard's parsed body instead of parsing it again, more loosely."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler of the route."""
+        handle = super().get_route_handler()
+
+        async def handle_parsed(request: Request) -> Response:
+            return await handle(ParsedRequest(request.scope, request.receive))
+
+        return handle_parsed
+
+
+def json_answer(content: object, status: int = 200) -> Response:
+    """An answer whose content is known to have the stated form; written by orjson, not validated a second time."""
+    body = orjson.dumps(content, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
+    return Response(body, status, media_type=_JSON)

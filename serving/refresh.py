@@ -1,0 +1,161 @@
+"""The refresh: score every open entity as of the record's watermark and seven days before, and publish the scores.
+
+Run after an ingest or a promotion, by the command line or by a running service. The same record and champion give
+the same file, so a second refresh finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from crm.config import Config
+from crm.store import Store
+from models.bundle import N_REASONS, score_of
+from models.champions import NoChampion
+from models.task import Task
+from serving.champion import Champion, read_champion
+from serving.inputs import Inputs, make_inputs
+from serving.record_view import RecordView
+from serving.score_table import About, BadScores, read_scores, write_scores
+from serving.trend import TREND_DAYS, trend_between
+
+_CHUNK = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshReport:
+    """What a refresh did.
+
+    Attributes
+    ----------
+    task, digest : str
+        The task, and the bundle that scored.
+    generation : int
+        The record.
+    as_of : datetime
+        The moment of the scores, UTC.
+    n_scored : int
+        Open entities.
+    changed : bool
+        False when the scores stood ready already.
+    """
+
+    task: str
+    digest: str
+    generation: int
+    as_of: datetime
+    n_scored: int
+    changed: bool
+
+
+def refresh_scores(config: Config, task: Task) -> RefreshReport:
+    """Score everything that is open, unless the present record and champion were scored already.
+
+    Raises
+    ------
+    NoRecord
+        Nothing was taken in.
+    NoChampion
+        No model was promoted.
+    BadBundle
+        The champion's files are damaged.
+    """
+    with _one_at_a_time(config.scores_folder / task.name):
+        generation = Store(config.record_folder).current()
+        champion = read_champion(config.champions_folder, task.name)
+        if champion is None:
+            raise NoChampion(f"{task.name}: no model was promoted yet; `salescast promote {task.name}` does it")
+        about = About(
+            task=task.name,
+            generation=generation.number,
+            digest=champion.published.digest,
+            model_version=champion.version,
+            as_of=generation.recorded_to.isoformat(),
+        )
+        ready = _ready(config, about)
+        if ready is None:
+            record = RecordView(generation, config.company.zone)
+            rows = score_open(record, champion, make_inputs(config, record, champion, task))
+            write_scores(config.scores_folder, about, rows)
+    return RefreshReport(
+        task=task.name,
+        digest=about.digest,
+        generation=about.generation,
+        as_of=generation.recorded_to,
+        n_scored=rows.num_rows if ready is None else ready,
+        changed=ready is None,
+    )
+
+
+def _ready(config: Config, about: About) -> int | None:
+    try:
+        scores = read_scores(config.scores_folder, about.task)
+    except BadScores:
+        return None
+    return len(scores) if scores is not None and scores.about == about else None
+
+
+def score_open(record: RecordView, champion: Champion, inputs: Inputs) -> pa.Table:
+    """The scores of everything open at the watermark, as columns of `score_table.SCHEMA`."""
+    now, before = record.watermark, record.watermark - timedelta(days=TREND_DAYS)
+    ids, rep_ids = inputs.open_entities(now)
+    probability, reasons = _score(inputs, champion, ids, now)
+    earlier: dict[str, int] = {}
+    if not champion.is_flat:
+        present = set(ids)
+        ids_before = [name for name in inputs.open_entities(before)[0] if name in present]
+        scores = [score_of(p) for p in _probabilities(inputs, champion, ids_before, before).tolist()]
+        earlier = dict(zip(ids_before, scores, strict=True))
+    score = [score_of(p) for p in probability.tolist()]
+    ordered = np.sort(probability)
+    shares = np.searchsorted(ordered, probability, side="right") / max(1, len(ordered))
+    return pa.table(
+        {
+            "entity_id": pa.array(ids, pa.string()),
+            "rep_id": pa.array(rep_ids, pa.string()),
+            "probability": probability,
+            "score": pa.array(score, pa.int64()),
+            "percentile": pa.array([round(100 * share) for share in shares.tolist()], pa.int64()),
+            "trend": [trend_between(earlier.get(name), one).value for name, one in zip(ids, score, strict=True)],
+            "score_before": pa.array([earlier.get(name) for name in ids], pa.int64()),
+            "reasons": pa.array(reasons, pa.string()),
+        }
+    )
+
+
+def _score(
+    inputs: Inputs, champion: Champion, ids: Sequence[str], at: datetime
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], list[str]]:
+    predictor = champion.predictor
+    parts, reasons = [], []
+    for first in range(0, len(ids), _CHUNK):
+        table = inputs.rows(ids[first : first + _CHUNK], at)
+        parts.append(predictor.predict_table(table))
+        for found in predictor.explain_table(table, n_reasons=N_REASONS):
+            reasons.append(orjson.dumps([asdict(one) for one in found]).decode())
+    return np.concatenate(parts) if parts else np.empty(0), reasons
+
+
+def _probabilities(
+    inputs: Inputs, champion: Champion, ids: Sequence[str], at: datetime
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    if not ids:
+        return np.empty(0)
+    return champion.predictor.predict_table(inputs.rows(ids, at))
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

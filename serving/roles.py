@@ -1,0 +1,78 @@
+"""Who may do what: roles, scopes, and the principal that every request is answered for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a user is in the company."""
+
+    DIRECTOR = "director"
+    MANAGER = "manager"
+    REP = "rep"
+    SERVICE = "service"
+    DATA_SCIENTIST = "data_scientist"
+
+
+class Scope(StrEnum):
+    """What a route demands, `noun:verb`."""
+
+    LEADS_SCORE = "leads:score"
+    PREDICTIONS_READ = "predictions:read"
+    MODELS_READ = "models:read"
+    METRICS_READ = "metrics:read"
+
+
+class Sees(StrEnum):
+    """Whose rows a user sees."""
+
+    ALL = "all"
+    UNIT = "unit"
+    REP = "rep"
+    NONE = "none"
+
+
+ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
+    Role.DIRECTOR: frozenset({Scope.LEADS_SCORE, Scope.PREDICTIONS_READ, Scope.MODELS_READ, Scope.METRICS_READ}),
+    Role.MANAGER: frozenset({Scope.LEADS_SCORE, Scope.PREDICTIONS_READ, Scope.MODELS_READ}),
+    Role.REP: frozenset({Scope.LEADS_SCORE, Scope.PREDICTIONS_READ}),
+    # A service may do what it was granted, and nothing because it is a service.
+    Role.SERVICE: frozenset(),
+    Role.DATA_SCIENTIST: frozenset({Scope.MODELS_READ, Scope.METRICS_READ}),
+}
+
+# What a user of each role may be given to see. A rep can never be given the company.
+ROLE_SEES: dict[Role, frozenset[Sees]] = {
+    Role.DIRECTOR: frozenset({Sees.ALL, Sees.UNIT}),
+    Role.MANAGER: frozenset({Sees.UNIT}),
+    Role.REP: frozenset({Sees.REP}),
+    Role.SERVICE: frozenset(Sees),
+    Role.DATA_SCIENTIST: frozenset({Sees.NONE}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """The owner of a valid key.
+
+    Attributes
+    ----------
+    user_id, login : str
+        The user.
+    role : Role
+        What the user is.
+    scopes : frozenset of Scope
+        What the user may do.
+    sees : Sees
+        Whose rows; with `unit_id` or `rep_id` where it takes one.
+    """
+
+    user_id: str
+    login: str
+    role: Role
+    scopes: frozenset[Scope]
+    sees: Sees
+    unit_id: str | None = None
+    rep_id: str | None = None

@@ -1,0 +1,53 @@
+"""Whether the service runs, whether it can answer, and what it counts."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from serving import metrics
+from serving.auth import MetricsReader
+from serving.door import GuardedRoute, json_answer, problems
+from serving.schemas import Live, Ready
+from serving.service import Service, ServiceOf
+
+router = APIRouter(tags=["health"], route_class=GuardedRoute)
+
+
+@router.get("/health/live", response_model=Live, responses=problems(429, 431, 500, always=False))
+async def is_live() -> Response:
+    """Say that the process runs."""
+    return json_answer({"status": "live"})
+
+
+@router.get(
+    "/health/ready",
+    response_model=Ready,
+    responses={503: {"description": "A part is missing.", "model": Ready}, **problems(429, 431, 500, always=False)},
+)
+async def is_ready(service: ServiceOf) -> Response:
+    """Say which parts are there: 503 until the record is readable and a champion is loaded."""
+    state = service.live.state
+    parts = {"record": "ready", "champion": "ready", "scores": "ready", **state.missing}
+    parts["database"] = "ready" if await run_in_threadpool(_database_answers, service) else "away"
+    can_answer = state.record is not None and state.champion is not None
+    whole = all(value == "ready" for value in parts.values())
+    status = "not ready" if not can_answer else "ready" if whole else "degraded"
+    return json_answer({"status": status, "parts": parts}, 200 if can_answer else 503)
+
+
+def _database_answers(service: Service) -> bool:
+    try:
+        with service.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except SQLAlchemyError:
+        return False
+    return True
+
+
+@router.get("/metrics", response_class=Response, responses=problems())
+async def read_metrics(_reader: MetricsReader) -> Response:
+    """The service's own figures as Prometheus reads them."""
+    return Response(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,90 @@
+"""Which models answer, and how good they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from models.champions import history
+from models.task import Task
+from models.tasks.lead_score import TASK
+from serving.auth import ModelReader
+from serving.champion import Champion
+from serving.door import GuardedRoute, json_answer, problems
+from serving.errors import UnknownThing
+from serving.schemas import ModelCard, ModelList
+from serving.service import Service, ServiceOf
+
+router = APIRouter(prefix="/v1", tags=["models"], route_class=GuardedRoute)
+
+TASKS: dict[str, Task] = {TASK.name: TASK}
+TaskName = Annotated[str, Path(pattern=r"^[a-z_]{1,40}$", examples=["lead_score"])]
+
+
+@router.get("/models", response_model=ModelList, responses=problems())
+async def list_models(_reader: ModelReader, service: ServiceOf) -> Response:
+    """All tasks and the model that answers for each."""
+    return json_answer({"models": [_summary(task, _champion(service, task)) for task in TASKS.values()]})
+
+
+@router.get("/models/{task}", response_model=ModelCard, responses=problems(404))
+async def read_model(task: TaskName, _reader: ModelReader, service: ServiceOf) -> Response:
+    """The champion of one task: its card, its history, its figures."""
+    stated = TASKS.get(task)
+    if stated is None:
+        raise UnknownThing(f"There is no such task; there are {', '.join(TASKS)}.")
+    champion = _champion(service, stated)
+    entries = history(service.config.champions_folder, stated.name)
+    return json_answer(
+        {
+            "model": _summary(stated, champion),
+            "card_en": champion.cards["en"] if champion else None,
+            "card_zh": champion.cards["zh"] if champion else None,
+            "inputs": [field.name for field in champion.predictor.encoder.fields] if champion else [],
+            "figures": figures_of(champion.report) if champion else {},
+            "versions": [
+                {"version": e.version, "digest": e.digest, "published_at": e.published_at, "action": e.action}
+                for e in entries
+            ],
+        }
+    )
+
+
+def _champion(service: Service, task: Task) -> Champion | None:
+    return service.live.state.champion if service.live.task == task.name else None
+
+
+def _summary(task: Task, champion: Champion | None) -> dict[str, object]:
+    about = champion.predictor.about if champion else None
+    return {
+        "task": task.name,
+        "question_en": task.question_en,
+        "question_zh": task.question_zh,
+        "model_version": champion.version if champion else None,
+        "digest": champion.published.digest if champion else None,
+        "kind": about.kind if about else None,
+        "event": about.event if about else None,
+        "horizon_days": about.horizon_days if about else None,
+        "base_rate": about.base_rate if about else None,
+        "fitted_until": about.fitted_until if about else None,
+    }
+
+
+def figures_of(report: Mapping[str, object]) -> dict[str, float | None]:
+    """The metrics of a training report as flat names.
+
+    Examples
+    --------
+    >>> figures_of({"metrics": {"test": {"auc": 0.9}, "baseline": {"auc": 0.8}}})
+    {'test.auc': 0.9, 'baseline.auc': 0.8}
+    """
+    metrics = report.get("metrics")
+    found: dict[str, float | None] = {}
+    for part, values in metrics.items() if isinstance(metrics, Mapping) else ():
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+                found[f"{part}.{name}"] = float(value) if value is not None and math.isfinite(value) else None
+    return found

@@ -1,0 +1,161 @@
+"""The scores of the last refresh: one Parquet file, named by a pointer, held in memory for answers by id.
+
+`<scores>/<task>/<generation>-<digest>.parquet` is written once; `<scores>/<task>/current` names the file that
+answers and is renamed into place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crm.store import write_atomically
+from serving.answers import ReasonOut
+from serving.schemas import Trend
+
+POINTER = "current"
+_ABOUT = b"salescast"
+_KEPT_FILES = 3
+SCHEMA = pa.schema(
+    [
+        ("entity_id", pa.string()),
+        ("rep_id", pa.string()),
+        ("probability", pa.float64()),
+        ("score", pa.int64()),
+        ("percentile", pa.int64()),
+        ("trend", pa.string()),
+        ("score_before", pa.int64()),
+        ("reasons", pa.string()),
+    ]
+)
+
+
+class BadScores(RuntimeError):
+    """The file of scores is missing or is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """Where the scores of a table come from."""
+
+    task: str
+    generation: int
+    digest: str
+    model_version: str
+    as_of: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """The score of one entity at the last refresh."""
+
+    entity_id: str
+    rep_id: str | None
+    probability: float
+    score: int
+    percentile: int
+    trend: Trend
+    score_before: int | None
+    reasons: tuple[ReasonOut, ...]
+
+
+class ScoreTable:
+    """The scores of all open entities, by id.
+
+    Parameters
+    ----------
+    about : About
+        Where they come from.
+    rows : pa.Table
+        Columns of `SCHEMA`.
+    """
+
+    def __init__(self, about: About, rows: pa.Table) -> None:
+        self.about = about
+        self.as_of = datetime.fromisoformat(about.as_of)
+        self._rows: list[list[object]] = [rows.column(name).to_pylist() for name in SCHEMA.names]
+        self._places = {entity: place for place, entity in enumerate(rows.column("entity_id").to_pylist())}
+        self._sorted = sorted(rows.column("probability").to_pylist())
+
+    def __len__(self) -> int:
+        """Number of scored entities."""
+        return len(self._places)
+
+    def __contains__(self, entity_id: str) -> bool:
+        """Whether the entity was open."""
+        return entity_id in self._places
+
+    def get(self, entity_id: str) -> Scored | None:
+        """The score of an entity, None when it was not open."""
+        place = self._places.get(entity_id)
+        if place is None:
+            return None
+        row = dict(zip(SCHEMA.names, (column[place] for column in self._rows), strict=True))
+        row["trend"] = Trend(str(row["trend"]))
+        row["reasons"] = tuple(ReasonOut(**reason) for reason in orjson.loads(str(row["reasons"])))
+        return Scored(**row)
+
+    def percentile(self, probability: float) -> int | None:
+        """The share of open entities at or below a probability, in percent; None when there are none."""
+        return percentile_among(self._sorted, probability)
+
+
+def percentile_among(ordered: Sequence[float], probability: float) -> int | None:
+    """The share of an ascending sequence at or below a probability, in percent.
+
+    Examples
+    --------
+    >>> percentile_among([0.1, 0.2, 0.3, 0.4], 0.2)
+    50
+    """
+    return round(100 * bisect_right(ordered, probability) / len(ordered)) if ordered else None
+
+
+def write_scores(folder: Path, about: About, rows: pa.Table) -> Path:
+    """Write the scores and let the pointer name them; files before the last few are removed."""
+    home = folder / about.task
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / f"{about.generation}-{about.digest}.parquet"
+    stated = rows.select(SCHEMA.names).cast(SCHEMA)
+    stated = stated.replace_schema_metadata({_ABOUT: json.dumps(asdict(about)).encode()})
+    handle, temporary = tempfile.mkstemp(dir=home, suffix=".tmp")
+    os.close(handle)
+    pq.write_table(stated, temporary, compression="zstd")
+    Path(temporary).replace(path)
+    write_atomically(home / POINTER, path.name)
+    kept = sorted(home.glob("*.parquet"), key=lambda p: p.stat().st_mtime_ns)
+    for old in kept[:-_KEPT_FILES]:
+        if old != path:
+            old.unlink(missing_ok=True)
+    return path
+
+
+def read_scores(folder: Path, task: str) -> ScoreTable | None:
+    """The scores that the pointer names, None when there was no refresh yet.
+
+    Raises
+    ------
+    BadScores
+        The file cannot be read.
+    """
+    home = folder / task
+    try:
+        name = (home / POINTER).read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
+    try:
+        rows = pq.read_table(home / Path(name).name)
+        about = About(**json.loads(rows.schema.metadata[_ABOUT]))
+        return ScoreTable(about, rows)
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise BadScores(f"the scores of {task} cannot be read ({type(error).__name__}); refresh them") from error
