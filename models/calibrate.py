@@ -1,7 +1,7 @@
 """Learning a calibrator from out-of-time predictions: Venn-Abers, beta, isotonic or nothing at all.
 
-The method is chosen by cross-fitted log loss, contiguous folds in time order, and a method must beat `identity`
-by more than its standard error: a calibrator that learned noise is worse than none.
+The method and the window it learns from are chosen by log loss on later windows, and must beat `identity` by more
+than the standard error: a calibrator that learned noise is worse than none.
 
 References
 ----------
@@ -11,7 +11,8 @@ Oron & Flournoy (2017), centred isotonic regression. Saerens, Latinne & Decaeste
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -26,7 +27,7 @@ Fit: TypeAlias = Callable[[Floats, Floats], Calibrator]
 MIN_POINTS_ISOTONIC = 2_000
 MIN_POINTS = 200
 MIN_POSITIVES = 40
-_N_FOLDS = 5
+_MIN_WINDOWS = 2
 _GRID = np.linspace(-8.0, 8.0, 65)
 
 
@@ -147,42 +148,108 @@ def _knots(method: str, x: Floats, y: Floats, n: int) -> Calibrator:
     return Calibrator(method=method, x=x, y=y, n=n)
 
 
-def choose_calibrator(log_odds: Floats, y: Floats) -> tuple[Calibrator, dict[str, float]]:
-    """The calibrator with the least cross-fitted log loss, and the loss of each method.
+def fit_level(log_odds: Floats, y: Floats) -> Calibrator:
+    """One shift of the log-odds, for when only the base rate has moved: the likeliest one."""
+    shift = 0.0
+    for _ in range(50):
+        p = sigmoid(log_odds + shift)
+        step = float((y - p).sum() / max((p * (1 - p)).sum(), 1e-9))
+        shift += float(np.clip(step, -2.0, 2.0))
+        if abs(step) < 1e-9:
+            break
+    return Calibrator(method="level", x=np.array([-1.0, 1.0]), y=np.array([-1.0, 1.0]), shift=shift, n=len(y))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Calibration:
+    """The chosen calibrator and what each rival lost.
 
     Parameters
     ----------
-    log_odds : ndarray of float64, shape (n_rows,)
-        Out-of-time predictions in time order.
-    y : ndarray of float64, shape (n_rows,)
-        Labels.
+    calibrator : Calibrator
+        Shape from every out-of-time window, and the shift of the latest one if shifting has helped.
+    losses : dict
+        Log loss on later windows by method; `identity+recent_level` is identity with the level of the window before.
     """
-    positives = min(float(y.sum()), float((1 - y).sum()))
-    if len(y) < MIN_POINTS or positives < MIN_POSITIVES:
-        return IDENTITY, {}
-    methods: dict[str, Fit] = {"beta": fit_beta, "venn_abers": fit_venn_abers}
-    if len(y) >= MIN_POINTS_ISOTONIC:
-        methods["isotonic"] = fit_isotonic
-    plain = log_losses(y, sigmoid(log_odds))
-    losses = {name: _cross_fitted(fit, log_odds, y) for name, fit in methods.items()}
-    table = {"identity": float(plain.mean())} | {name: float(loss.mean()) for name, loss in losses.items()}
-    best = min(losses, key=lambda name: table[name])
-    gain = plain - losses[best]
-    if gain.mean() <= gain.std() / np.sqrt(len(gain)):
-        return IDENTITY, table
-    return methods[best](log_odds, y), table
+
+    calibrator: Calibrator
+    losses: dict[str, float]
 
 
-def _cross_fitted(fit: Fit, log_odds: Floats, y: Floats) -> Floats:
-    losses = np.empty(len(y))
-    for part in np.array_split(np.arange(len(y)), _N_FOLDS):
-        rest = np.ones(len(y), dtype=bool)
-        rest[part] = False
-        if y[rest].min() == y[rest].max():
-            losses[part] = log_losses(y[part], sigmoid(log_odds[part]))
-        else:
-            losses[part] = log_losses(y[part], sigmoid(fit(log_odds[rest], y[rest])(log_odds[part])))
-    return losses
+def choose_calibrator(parts: Sequence[tuple[Floats, Floats]], *, in_time: bool) -> Calibration:
+    """The calibrator that would have served the other windows best.
+
+    Parameters
+    ----------
+    parts : sequence of (log_odds, y)
+        Out-of-time predictions and outcomes of each window, oldest first.
+    in_time : bool
+        Windows follow each other: each is judged by what was learned on earlier ones; otherwise on all the others.
+
+    Notes
+    -----
+    Shape and level are judged apart. The shape is learned after each window's mean was matched: the final model is
+    fitted on all rows and has already taken up the newest level, so a shift learned from models that had not would
+    be counted twice. A shift is added only if the level of one window has helped the next. Either must win by more
+    than its standard error over the windows.
+    """
+    parts = [part for part in parts if 0 < part[1].sum() < len(part[1])]
+    start = 1 if in_time else 0
+    if len(parts) - start < _MIN_WINDOWS or not _enough(np.concatenate([y for _, y in parts])):
+        return Calibration(calibrator=IDENTITY, losses={})
+    matched = [(log_odds + fit_level(log_odds, y).shift, y) for log_odds, y in parts]
+    judged = range(start, len(parts))
+    shapes = {"identity": _losses([IDENTITY for _ in judged], matched[start:])}
+    for method, fit in METHODS.items():
+        fitted = [_fit_if_enough(fit, *_join(matched[:at] if in_time else _others(matched, at))) for at in judged]
+        shapes[method] = _losses(fitted, matched[start:])
+    table = {method: float(loss.mean()) for method, loss in shapes.items()}
+    best = min(shapes, key=lambda method: table[method])
+    chosen = IDENTITY
+    if _wins(shapes["identity"] - shapes[best]):
+        chosen = _fit_if_enough(METHODS[best], *_join(matched))
+    if in_time:
+        plain = _losses([IDENTITY for _ in judged], parts[start:])
+        moved = _losses([fit_level(*parts[at - 1]) for at in judged], parts[start:])
+        table |= {"identity+level_unmatched": float(plain.mean()), "identity+recent_level": float(moved.mean())}
+        if _wins(plain - moved):
+            chosen = replace(chosen, shift=fit_level(*parts[-1]).shift)
+    return Calibration(calibrator=chosen, losses=table)
+
+
+def _losses(calibrators: Sequence[Calibrator], parts: Sequence[tuple[Floats, Floats]]) -> Floats:
+    """Mean log loss of each window."""
+    pairs = zip(calibrators, parts, strict=True)
+    return np.array([log_losses(y, sigmoid(calibrator(log_odds))).mean() for calibrator, (log_odds, y) in pairs])
+
+
+def _wins(gain: Floats) -> bool:
+    return bool(gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)))
+
+
+def _others(parts: Sequence[tuple[Floats, Floats]], at: int) -> list[tuple[Floats, Floats]]:
+    return [part for place, part in enumerate(parts) if place != at]
+
+
+def _join(parts: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+    return np.concatenate([log_odds for log_odds, _ in parts]), np.concatenate([y for _, y in parts])
+
+
+def _enough(y: Floats) -> bool:
+    return len(y) >= MIN_POINTS and min(y.sum(), (1 - y).sum()) >= MIN_POSITIVES
+
+
+def _fit_if_enough(fit: Fit, log_odds: Floats, y: Floats) -> Calibrator:
+    if not _enough(y) or (fit is fit_isotonic and len(y) < MIN_POINTS_ISOTONIC):
+        return IDENTITY
+    return fit(log_odds, y)
+
+
+METHODS: dict[str, Fit] = {
+    "beta": fit_beta,
+    "venn_abers": fit_venn_abers,
+    "isotonic": fit_isotonic,
+}
 
 
 def shifted_prior(p: Floats, base_rate: float, *, n_steps: int = 200) -> float:

@@ -15,12 +15,16 @@ import numpy.typing as npt
 
 from features.matrix import Kind
 from models.additive import Additive, Term
+from models.basis import Basis
 from models.booster import Booster
 from models.encoding import Encoder
+from models.shrunk import shrink
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 N_THREADS = 2
+# Share of the rows, in time order, over which a row's weight halves.
+HALF_LIFE = 0.3
 BASELINES = ("logistic", "booster")
 
 
@@ -61,6 +65,7 @@ def _given(values: Floats | None) -> Floats:
     return values
 
 
+# Encoder, encoded rows in time order, labels, random state.
 Fit: TypeAlias = Callable[[Encoder, Floats, Floats, int], Fitted]
 
 
@@ -126,6 +131,24 @@ def _segment_term(values: Floats, y: Floats, rate: float, n_places: int) -> Term
     return Term(places=tuple(moves[:-1].tolist()), missing=float(moves[-1]))
 
 
+def fit_shrunk(encoder: Encoder, rows: Floats, y: Floats, seed: int) -> Fitted:
+    """Logistic regression shrunk to the base rate; the base rate itself when the evidence is thin."""
+    additive = shrink(encoder, rows, y, seed) if 0 < y.sum() < len(y) else None
+    if additive is None:
+        return plain_rate("shrunk", encoder, rows, y)
+    return Fitted(learner="shrunk", kind="linear", additive=additive)
+
+
+def plain_rate(learner: str, encoder: Encoder, rows: Floats, y: Floats) -> Fitted:
+    """The base rate for everyone."""
+    rate = (float(y.sum()) + 0.5) / (len(y) + 1.0)
+    terms = [
+        Term(places=(0.0,) * (len(coding.categories) + 1)) if coding.field.kind is Kind.CATEGORY else Term()
+        for coding in encoder.codings
+    ]
+    return Fitted(learner=learner, kind="base_rate", additive=Additive(float(np.log(rate / (1 - rate))), terms))
+
+
 def fit_logistic(encoder: Encoder, rows: Floats, y: Floats, seed: int) -> Fitted:
     """Logistic regression as scikit-learn fits it by default: one-hot, missing flags, scaling, C = 1."""
     return _fit_additive("logistic", encoder, rows, y, n_knots=2, strength=1.0)
@@ -140,11 +163,11 @@ def _fit_additive(learner: str, encoder: Encoder, rows: Floats, y: Floats, *, n_
     from sklearn.linear_model import LogisticRegression
 
     bases = [
-        _Basis(rows[:, place], len(coding.categories), coding.field.kind, n_knots)
+        Basis(rows[:, place], len(coding.categories), coding.field.kind, n_knots=n_knots, is_straight=n_knots == 2)
         for place, coding in enumerate(encoder.codings)
     ]
     design = np.column_stack([basis.design(rows[:, place]) for place, basis in enumerate(bases)])
-    model = LogisticRegression(C=strength, max_iter=3000, tol=1e-5)
+    model = LogisticRegression(C=strength, max_iter=200, solver="newton-cholesky")
     model.fit(design, y)
     weights, intercept = model.coef_[0], float(model.intercept_[0])
     terms, start = [], 0
@@ -154,56 +177,6 @@ def _fit_additive(learner: str, encoder: Encoder, rows: Floats, y: Floats, *, n_
     return Fitted(learner=learner, kind="linear", additive=Additive(intercept, terms).with_means(rows))
 
 
-class _Basis:
-    """The columns of one field in a linear design, and the way back from weights to a term."""
-
-    def __init__(self, values: Floats, n_categories: int, kind: Kind, n_knots: int) -> None:
-        self.is_category = kind is Kind.CATEGORY
-        self.n_places = n_categories + 1
-        known = values[np.isfinite(values)]
-        if self.is_category:
-            self.width = self.n_places + 1
-            return
-        quantiles = np.linspace(0.0, 1.0, n_knots) if n_knots == 2 else np.linspace(0.01, 0.99, n_knots)
-        self.x = np.unique(np.quantile(known, quantiles)) if len(known) else np.zeros(0)
-        # One slope for a straight line, else one a knot beyond the first.
-        self.width = max(len(self.x) - 1, 0) + 1
-        pieces = self._pieces(known)
-        self.centre = pieces.mean(axis=0) if len(known) else np.zeros(self.width - 1)
-        spread = pieces.std(axis=0) if len(known) else np.ones(self.width - 1)
-        self.scale = np.where(spread > 0, spread, 1.0)
-
-    def _pieces(self, values: Floats) -> Floats:
-        if len(self.x) < 2:
-            return np.zeros((len(values), 0))
-        # Ramps: how much of each piece of the axis lies below the value.
-        if len(self.x) == 2:
-            return np.asarray(values[:, None] - self.x[0])
-        return np.asarray(np.clip(values[:, None] - self.x[:-1], 0.0, np.diff(self.x)))
-
-    def design(self, values: Floats) -> Floats:
-        missing = np.isnan(values)
-        if self.is_category:
-            places = np.where(missing, self.n_places, values).astype(np.intp)
-            return np.asarray(np.eye(self.n_places + 1)[places])
-        pieces = (self._pieces(np.where(missing, 0.0, values)) - self.centre) / self.scale
-        pieces[missing] = 0.0
-        return np.column_stack([pieces, missing])
-
-    def term(self, weights: Floats) -> Term:
-        if self.is_category:
-            return Term(places=tuple(weights[:-1].tolist()), missing=float(weights[-1]))
-        slopes = weights[:-1] / self.scale
-        base = -float(slopes @ self.centre)
-        steps = np.concatenate([[0.0], np.cumsum(slopes * np.diff(self.x))]) if len(self.x) else np.zeros(0)
-        return Term(
-            x=tuple(self.x.tolist()),
-            y=tuple((base + steps).tolist()),
-            missing=float(weights[-1]),
-            straight=len(self.x) == 2,
-        )
-
-
 def fit_booster(encoder: Encoder, rows: Floats, y: Floats, seed: int) -> Fitted:
     """LightGBM as it comes, categories native."""
     return _boost("booster", encoder, rows, y, seed, n_rounds=100, settings={})
@@ -211,10 +184,22 @@ def fit_booster(encoder: Encoder, rows: Floats, y: Floats, seed: int) -> Fitted:
 
 def fit_booster_small(encoder: Encoder, rows: Floats, y: Floats, seed: int) -> Fitted:
     """LightGBM with small trees, slow steps and strong shrinkage: for few or noisy rows."""
-    settings = {
+    return _boost("booster_small", encoder, rows, y, seed, n_rounds=200, settings=_small_settings(len(y)))
+
+
+def fit_booster_recent(encoder: Encoder, rows: Floats, y: Floats, seed: int) -> Fitted:
+    """`booster_small` with rows that weigh half as much every `HALF_LIFE` of the way back, for a market that moves."""
+    age = np.arange(len(y))[::-1] / len(y)
+    weight = 0.5 ** (age / HALF_LIFE)
+    settings = _small_settings(len(y))
+    return _boost("booster_recent", encoder, rows, y, seed, n_rounds=200, settings=settings, weight=weight)
+
+
+def _small_settings(n_rows: int) -> dict[str, float]:
+    return {
         "learning_rate": 0.04,
         "num_leaves": 12,
-        "min_data_in_leaf": max(20, len(y) // 200),
+        "min_data_in_leaf": max(20, n_rows // 200),
         "feature_fraction": 0.6,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
@@ -222,7 +207,6 @@ def fit_booster_small(encoder: Encoder, rows: Floats, y: Floats, seed: int) -> F
         "cat_smooth": 20.0,
         "cat_l2": 20.0,
     }
-    return _boost("booster_small", encoder, rows, y, seed, n_rounds=200, settings=settings)
 
 
 def _boost(
@@ -234,6 +218,7 @@ def _boost(
     *,
     n_rounds: int,
     settings: dict[str, float],
+    weight: Floats | None = None,
 ) -> Fitted:
     import lightgbm
 
@@ -250,6 +235,7 @@ def _boost(
     data = lightgbm.Dataset(
         rows,
         label=y,
+        weight=weight,
         feature_name=names,
         categorical_feature=encoder.category_columns,
         params={"verbosity": -1},
@@ -267,10 +253,12 @@ def fit_blend(encoder: Encoder, rows: Floats, y: Floats, seed: int) -> Fitted:
 
 LEARNERS: dict[str, Fit] = {
     "base_rate": fit_base_rate,
+    "shrunk": fit_shrunk,
     "logistic": fit_logistic,
     "curves": fit_curves,
     "booster": fit_booster,
     "booster_small": fit_booster_small,
+    "booster_recent": fit_booster_recent,
     "blend": fit_blend,
 }
 """Every learner by name."""

@@ -24,6 +24,7 @@ Values: TypeAlias = Mapping[str, Value]
 
 # A category must be common to enter a bundle: rare values carry no skill and may name a person.
 MIN_CATEGORY_ROWS = 20
+MIN_CATEGORY_ROWS_SMALL = 5
 MAX_CATEGORIES = 200
 
 
@@ -146,11 +147,12 @@ def make_encoder(fields: Sequence[Field], rows: pa.Table) -> Encoder:
 
 def _make_coding(field: Field, column: pa.ChunkedArray) -> Coding:
     if field.kind is Kind.CATEGORY:
+        needed = min(MIN_CATEGORY_ROWS, max(MIN_CATEGORY_ROWS_SMALL, len(column) // 50))
         counts = column.value_counts().to_pylist()
         common = sorted(
             (-entry["counts"], entry["values"])
             for entry in counts
-            if entry["values"] is not None and entry["counts"] >= MIN_CATEGORY_ROWS
+            if entry["values"] is not None and entry["counts"] >= needed
         )
         return Coding(field=field, categories=tuple(name for _, name in common[:MAX_CATEGORIES]))
     numbers = np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)

@@ -1,0 +1,186 @@
+"""What a training found, as the command line prints it and a bundle keeps it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from models.metrics import Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeakageFinding:
+    """A column that was kept out of the model, and why."""
+
+    column: str
+    verdict: str
+    check: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateFigures:
+    """How a learner did on the rolling origins, before the test window was opened.
+
+    Parameters
+    ----------
+    learner : str
+        Name in `models.candidates`.
+    log_loss : float
+        Mean over the origins of the log loss after the base rate of each origin is matched: the level is the
+        calibrator's work.
+    auc : float
+        Mean over the origins.
+    chosen : bool
+        Whether it became the model.
+    """
+
+    learner: str
+    log_loss: float
+    auc: float
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldFigures:
+    """One origin: sizes and the chosen learner's figures there."""
+
+    origin: str
+    n_fit: int
+    n_judged: int
+    base_rate: float
+    auc: float
+    log_loss: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """The test window of one category: how it scores there."""
+
+    field: str
+    category: str
+    n: int
+    base_rate: float
+    mean_probability: float
+    auc: Interval
+    calibration_gap: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationBin:
+    """A tenth of the test window in order of score: what was said, what happened."""
+
+    n: int
+    mean_probability: float
+    event_rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomSplitGap:
+    """How much better the same learner looks when time is ignored."""
+
+    auc_random: float
+    auc_in_time: float
+    gap: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """Of the test window's rows, what the top share by score held."""
+
+    share: float
+    wins: Interval
+    value: Interval | None
+    from_position: str
+    to_position: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versus:
+    """The challenger against the champion on rows neither has learned from."""
+
+    champion: str
+    n: int
+    log_loss: Interval
+    auc: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainReport:
+    """The result of one training.
+
+    Parameters
+    ----------
+    task, event : str
+        What was asked.
+    status : str
+        `trained`, `fallback` (too few outcomes or no signal: a simpler model answers) or `refused` (none does).
+    reason : str
+        Why the status is what it is; empty when trained.
+    n_train, n_test, n_censored : int
+        Rows of the training part, of the test window, and rows left out because their outcome is not known yet.
+    base_rate : float
+        Share of events in the training part.
+    metrics : dict
+        `test` (the model), `baseline` (the better of two untuned learners), `constant` (the training base rate),
+        each from metric name to figure on the same test window.
+    intervals : dict
+        Metric name, or `auc_minus_baseline` and the like, to [low, high], 95 % block bootstrap.
+    """
+
+    task: str
+    event: str
+    status: Literal["trained", "fallback", "refused"]
+    reason: str
+    n_train: int
+    n_test: int
+    n_censored: int
+    base_rate: float
+    seed: int
+    horizon_days: int | None = None
+    gap_days: int | None = None
+    has_time: bool = True
+    train_from: str = ""
+    test_from: str = ""
+    test_to: str = ""
+    learner: str = ""
+    baseline_learner: str = ""
+    calibrator: str = ""
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    leakage: tuple[LeakageFinding, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
+    segments: tuple[Segment, ...] = ()
+    folds: tuple[FoldFigures, ...] = ()
+    candidates: tuple[CandidateFigures, ...] = ()
+    calibration: tuple[CalibrationBin, ...] = ()
+    calibrators: dict[str, float] = field(default_factory=dict)
+    random_split_gap: RandomSplitGap | None = None
+    value_replay: tuple[Replay, ...] = ()
+    versus_champion: Versus | None = None
+    limits: tuple[str, ...] = ()
+    bundle: str = ""
+    digest: str = ""
+    model_version: str = ""
+    run_id: str = ""
+    alias: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values; figures that do not exist are null."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value

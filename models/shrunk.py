@@ -1,0 +1,113 @@
+"""Logistic regression for a few dozen outcomes: shrunk to the base rate as far as the evidence does not reach.
+
+The strength of the shrinkage is chosen by repeated cross-validation; unless the gain in log loss over the base
+rate exceeds its own standard error, the base rate itself is the answer.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from models.additive import Additive
+from models.basis import Basis
+from models.calibrator import sigmoid
+from models.encoding import Encoder
+from models.metrics import log_losses
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+# Penalties on standardised columns, strongest first.
+PENALTIES = (300.0, 100.0, 30.0, 10.0, 3.0)
+N_FOLDS = 5
+N_REPEATS = 3
+# Standard errors by which the gain must exceed zero.
+N_ERRORS = 1.0
+
+
+def shrink(encoder: Encoder, rows: Floats, y: Floats, seed: int) -> Additive | None:
+    """The additive model, or None when the base rate is the better answer.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Fitted on these rows.
+    rows : ndarray of float64, shape (n_rows, n_fields)
+        Encoded rows.
+    y : ndarray of float64, shape (n_rows,)
+        Labels, both present.
+    seed : int
+        Random state of the folds.
+    """
+    bases = [
+        Basis(rows[:, place], len(coding.categories), coding.field.kind, n_knots=2, is_straight=False)
+        for place, coding in enumerate(encoder.codings)
+    ]
+    design = np.column_stack([basis.design(rows[:, place]) for place, basis in enumerate(bases)])
+    spread = design.std(axis=0)
+    scale = np.where(spread > 0, spread, np.inf)
+    design = (design - design.mean(axis=0)) / scale
+    best = _best_penalty(design, y, seed)
+    if best is None:
+        return None
+    weights = fit_ridge(design, y, best)
+    terms, start = [], 0
+    for basis in bases:
+        stop = start + basis.width
+        terms.append(basis.term(weights[1 + start : 1 + stop] / scale[start:stop]))
+        start = stop
+    model = Additive(0.0, terms).with_means(rows)
+    # The means carry the centring that the weights were learned with.
+    offset = float(weights[0]) - sum(term.mean for term in model.terms)
+    return Additive(offset, model.terms)
+
+
+def _best_penalty(design: Floats, y: Floats, seed: int) -> float | None:
+    base, losses = np.zeros(len(y)), {penalty: np.zeros(len(y)) for penalty in PENALTIES}
+    random = np.random.default_rng(seed)
+    for _ in range(N_REPEATS):
+        for part in _folds(y, random):
+            rest = np.setdiff1d(np.arange(len(y)), part)
+            rate = (y[rest].sum() + 0.5) / (len(rest) + 1.0)
+            base[part] += log_losses(y[part], np.full(len(part), rate)) / N_REPEATS
+            weights: Floats | None = None
+            for penalty in PENALTIES:
+                weights = fit_ridge(design[rest], y[rest], penalty, start=weights)
+                p = sigmoid(weights[0] + design[part] @ weights[1:])
+                losses[penalty][part] += log_losses(y[part], p) / N_REPEATS
+    best = min(PENALTIES, key=lambda penalty: float(losses[penalty].mean()))
+    gain = base - losses[best]
+    if gain.mean() <= N_ERRORS * gain.std() / np.sqrt(len(gain)):
+        return None
+    return best
+
+
+def _folds(y: Floats, random: np.random.Generator) -> list[npt.NDArray[np.intp]]:
+    """Folds that hold the two outcomes in like shares."""
+    number = np.empty(len(y), dtype=np.intp)
+    for label in (0.0, 1.0):
+        rows = random.permutation(np.flatnonzero(y == label))
+        number[rows] = np.arange(len(rows)) % N_FOLDS
+    return [np.flatnonzero(number == fold) for fold in range(N_FOLDS) if (number == fold).any()]
+
+
+def fit_ridge(design: Floats, y: Floats, penalty: float, *, start: Floats | None = None) -> Floats:
+    """Weights of a ridge logistic regression by Newton's method, the intercept first and not penalised."""
+    wide = np.column_stack([np.ones(len(y)), design])
+    ridge = np.full(wide.shape[1], penalty)
+    ridge[0] = 1e-6
+    if start is None:
+        rate = (y.sum() + 0.5) / (len(y) + 1.0)
+        start = np.zeros(wide.shape[1])
+        start[0] = np.log(rate / (1 - rate))
+    weights = start.copy()
+    for _ in range(25):
+        q = sigmoid(wide @ weights)
+        hessian = wide.T @ (wide * (q * (1 - q))[:, None]) + np.diag(ridge)
+        step = np.linalg.solve(hessian, wide.T @ (y - q) - ridge * weights)
+        weights = weights + step
+        if np.abs(step).max() < 1e-4:
+            break
+    return weights
