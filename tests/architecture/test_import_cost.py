@@ -15,7 +15,7 @@ HEAVY = ("mlflow", "sklearn", "pandas", "lightgbm", "scipy")
     [
         ("serving.cli", (*HEAVY, "fastapi", "sqlalchemy", "duckdb", "pyarrow", "numpy")),
         ("features.build", HEAVY),
-        ("features.online", (*HEAVY, "duckdb")),
+        ("features.online", HEAVY),
         ("crm.tables", (*HEAVY, "duckdb", "fastapi")),
         ("crm.ingest", ("mlflow", "sklearn", "lightgbm", "fastapi")),
     ],

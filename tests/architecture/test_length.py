@@ -30,6 +30,8 @@ def test_no_function_is_longer_than_a_screen() -> None:
                     name = f"{path.relative_to(ROOT).as_posix()}:{node.name}"
                     body = node.body[1:] if ast.get_docstring(node) else node.body
                     length = (node.end_lineno or 0) - body[0].lineno + 1 if body else 1
-                    if length > MOST_LINES_OF_FUNCTION and name not in LONGER:
+                    # A migration is one list of operations, written once and never changed.
+                    is_migration = path.parent.name == "versions"
+                    if length > MOST_LINES_OF_FUNCTION and not is_migration and name not in LONGER:
                         long[name] = length
     assert long == {}
