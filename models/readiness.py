@@ -1,0 +1,243 @@
+"""What the record is good for: each task ready, degraded or not possible, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import timedelta
+
+from crm.config import Config
+from crm.consistency import Contradiction, find_contradictions
+from crm.engine import DuckDBEngine, quote_name, quote_text
+from crm.schema import DType
+from crm.store import Generation
+from crm.tables import table
+from features.catalogue import group_named
+from features.labels import EVENTS
+from models.task import Task
+from models.task_files import task_named, task_names
+
+READY = "ready"
+DEGRADED = "degraded"
+NOT_POSSIBLE = "not possible"
+DAY_ONE = "day one: current values only, no history"
+KEPT = "history kept"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableReadiness:
+    """One table of the record.
+
+    Parameters
+    ----------
+    table : str
+        Its name.
+    rows : int
+        Rows on record.
+    filled : float
+        Mean share of filled cells over the stated columns that have any value.
+    empty_columns : tuple of str
+        Stated columns without a single value.
+    custom_columns : int
+        Columns of the company's own.
+    """
+
+    table: str
+    rows: int
+    filled: float
+    empty_columns: tuple[str, ...]
+    custom_columns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskReadiness:
+    """One task.
+
+    Parameters
+    ----------
+    task : str
+        Its name.
+    status : str
+        `ready`, `degraded` (runs with fewer features, or on a base rate) or `not possible`.
+    reasons : tuple of str
+        Why it is not simply ready; sentences.
+    missing_tables : tuple of str
+        Tables that it needs or could use and that have no rows.
+    switched_off : tuple of str
+        Features that the missing tables switch off.
+    n_known, n_events : int
+        Entities whose outcome is known by now, and those that had the event.
+    needed_known, needed_events : int
+        What a trained model (not a base rate) asks for, and what boosting asks for.
+    """
+
+    task: str
+    status: str
+    reasons: tuple[str, ...]
+    missing_tables: tuple[str, ...]
+    switched_off: tuple[str, ...]
+    n_known: int
+    n_events: int
+    needed_known: int
+    needed_events: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Everything that a person should know before trusting a model of this record.
+
+    Parameters
+    ----------
+    generation : int
+        The state of the record it was read from.
+    history : str
+        Whether past values are on record, or only today's.
+    changes_since_days : int
+        Days between the first and the last change on record.
+    tables : tuple of TableReadiness
+        Every table with rows.
+    tasks : tuple of TaskReadiness
+        Every task of the house.
+    contradictions : tuple of Contradiction
+        What the tables tell differently, the largest share first.
+    """
+
+    generation: int
+    history: str
+    changes_since_days: int
+    tables: tuple[TableReadiness, ...]
+    tasks: tuple[TaskReadiness, ...]
+    contradictions: tuple[Contradiction, ...]
+
+
+def read_readiness(generation: Generation, config: Config) -> Readiness:
+    """What the record is good for.
+
+    Parameters
+    ----------
+    generation : Generation
+        The record.
+    config : Config
+        Events and horizons that override the task files.
+    """
+    with generation.engine() as engine:
+        days = _days_of_changes(engine, generation)
+        return Readiness(
+            generation=generation.number,
+            history=DAY_ONE if days == 0 else KEPT,
+            changes_since_days=days,
+            tables=tuple(_table(engine, generation, name) for name in sorted(generation.tables)),
+            tasks=tuple(_task(engine, generation, config, task_named(name)) for name in task_names()),
+            contradictions=find_contradictions(generation),
+        )
+
+
+def _days_of_changes(engine: DuckDBEngine, generation: Generation) -> int:
+    if not generation.has("changes"):
+        return 0
+    row = engine.query("SELECT MIN(occurred_at) AS first, MAX(occurred_at) AS last FROM changes").to_pylist()[0]
+    return 0 if row["first"] is None else (row["last"] - row["first"]).days
+
+
+def _table(engine: DuckDBEngine, generation: Generation, name: str) -> TableReadiness:
+    columns = table(name).names
+    counts = ", ".join(f"COUNT({quote_name(column)}) AS {quote_name(column)}" for column in columns)
+    filled = engine.query(f"SELECT {counts} FROM {quote_name(name)}").to_pylist()[0]
+    rows = generation.rows(name)
+    used = [count for count in filled.values() if count]
+    return TableReadiness(
+        table=name,
+        rows=rows,
+        filled=sum(used) / (rows * len(used)) if used else 0.0,
+        empty_columns=tuple(column for column, count in filled.items() if not count),
+        custom_columns=len(generation.custom(name)),
+    )
+
+
+def _task(engine: DuckDBEngine, generation: Generation, config: Config, task: Task) -> TaskReadiness:
+    section = config.tasks.get(task.name)
+    event = EVENTS.get((task.entity, (section and section.event) or task.label.event))
+    needed = tuple(dict.fromkeys((*task.needs, *(event.needs if event else ()))))
+    lacking = tuple(name for name in needed if not generation.has(name))
+    unused = tuple(name for name in task.uses if name not in needed and not generation.has(name))
+    flat = _observed(engine, generation, task.name)
+    reasons: list[str] = []
+    if event is None:
+        reasons.append("the configured event is none of this task's")
+    if lacking:
+        reasons.append(f"needs {', '.join(lacking)}, which {'has' if len(lacking) == 1 else 'have'} no rows")
+    n_known, n_events = (0, 0) if lacking or event is None else _counts(engine, generation, config, task, event.sql)
+    status = NOT_POSSIBLE if reasons else READY
+    if status == NOT_POSSIBLE and flat != (0, 0):
+        n_known, n_events = flat
+        status, reasons = DEGRADED, ["trained on a flat table of outcomes: no history, no features from other tables"]
+    off = () if lacking else tuple(_switched_off(generation, task))
+    if status == READY and off:
+        status = DEGRADED
+        reasons.append(f"{len(off)} features are off without {', '.join(unused)}")
+    if status != NOT_POSSIBLE and (n_known < task.gates.min_closed or n_events == 0):
+        status = DEGRADED
+        reasons.append(f"{n_known} known outcomes ({n_events} events), {task.gates.min_closed} needed: base rate only")
+    return TaskReadiness(
+        task=task.name,
+        status=status,
+        reasons=tuple(reasons),
+        missing_tables=(*lacking, *unused),
+        switched_off=off,
+        n_known=n_known,
+        n_events=n_events,
+        needed_known=task.gates.min_closed,
+        needed_events=task.gates.min_positives_for_boosting,
+    )
+
+
+def _observed(engine: DuckDBEngine, generation: Generation, task_name: str) -> tuple[int, int]:
+    """Known outcomes and events of a flat table of this task."""
+    if not generation.has("observations"):
+        return (0, 0)
+    row = engine.query(
+        "SELECT COUNT(label) AS known, COUNT(CASE WHEN label THEN 1 END) AS events FROM observations "
+        f"WHERE task = {quote_text(task_name)}"
+    ).to_pylist()[0]
+    return int(row["known"]), int(row["events"])
+
+
+def _counts(
+    engine: DuckDBEngine, generation: Generation, config: Config, task: Task, events_sql: str
+) -> tuple[int, int]:
+    """Entities whose window has passed on record, and those that had the event."""
+    stated = table(task.entity)
+    section = config.tasks.get(task.name)
+    horizon = task.label.horizon_days if section is None or section.horizon_days is None else section.horizon_days
+    gap = task.label.gap_days if section is None or section.gap_days is None else section.gap_days
+    reach = generation.recorded_to.replace(tzinfo=None) - timedelta(days=horizon + gap)
+    dtype = "DATE" if stated.column(str(stated.clock)).dtype is DType.DATE else "TIMESTAMP"
+    row = engine.query(
+        f"SELECT COUNT(CASE WHEN e.entity_id IS NOT NULL OR t.{quote_name(str(stated.clock))} "
+        f"<= CAST({quote_text(f'{reach:%Y-%m-%d %H:%M:%S}')} AS {dtype}) THEN 1 END) AS known, "
+        f"COUNT(e.entity_id) AS events FROM {stated.name} t LEFT JOIN ({events_sql}) e "
+        f"ON e.entity_id = t.{quote_name(stated.key[0])}"
+    ).to_pylist()[0]
+    return int(row["known"]), int(row["events"])
+
+
+def _switched_off(generation: Generation, task: Task) -> Iterator[str]:
+    """The features that read a table without rows."""
+    for name in task.feature_groups:
+        for feature in group_named(name).features:
+            if any(not generation.has(read) for read in _tables_of(feature.primitive)):
+                yield feature.field.name
+
+
+def _tables_of(spec: object) -> Iterator[str]:
+    """Every table that a primitive reads, itself or through its parts."""
+    if isinstance(spec, tuple):
+        for part in spec:
+            yield from _tables_of(part)
+    elif is_dataclass(spec):
+        for part in fields(spec):
+            value = getattr(spec, part.name)
+            if part.name == "table" and isinstance(value, str):
+                yield value
+            else:
+                yield from _tables_of(value)
