@@ -154,6 +154,8 @@ class _Sheet:
         width = len(self.names)
         if not any(row) or (len(row) == 1 and not row[0].strip()):
             self.blank.append(line)
+            if len(self.blank) > _MOST_REJECTS:
+                self._settle_blank()
             return False
         self._settle_blank()
         if len(row) != width:
