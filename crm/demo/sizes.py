@@ -35,7 +35,7 @@ SIZES: dict[str, Size] = {
     for size in (
         Size(name="tiny", reps=8, months=18, leads=600, contacts=1.0),
         Size(name="small", reps=20, months=48, leads=6_000, contacts=1.0),
-        Size(name="medium", reps=150, months=96, leads=120_000, contacts=1.25),
+        Size(name="medium", reps=150, months=96, leads=120_000, contacts=1.15),
         Size(name="large", reps=2_000, months=96, leads=3_000_000, contacts=1.35),
     )
 }

@@ -24,3 +24,25 @@ def test_another_seed_gives_another_company(tiny: DemoCompany) -> None:
 def test_unknown_size_names_those_that_exist() -> None:
     with pytest.raises(ValueError, match="tiny, small, medium, large"):
         make_company("huge", 1)
+
+
+def test_company_without_leaks_has_stated_columns_only(tiny: DemoCompany) -> None:
+    assert tiny.custom == {}
+    assert tiny.truth.planted == {}
+
+
+def test_ten_leaks_are_planted_where_the_truth_says(tiny: DemoCompany) -> None:
+    leaky = make_company("tiny", 1, planted_leaks=True)
+    assert len(leaky.truth.planted) == 10
+    custom = {f"leads.{name}" for name in leaky.custom["leads"]}
+    assert set(leaky.truth.planted) - custom == {"leads.rep_id", "activities.kind=other"}
+    assert not leaky.tables["leads"]["rep_id"].equals(tiny.tables["leads"]["rep_id"])
+    assert "other" not in tiny.tables["activities"]["kind"].to_pylist()
+    assert leaky.tables["activities"]["kind"].to_pylist().count("other") > 100
+
+
+def test_leaks_change_nothing_else(tiny: DemoCompany) -> None:
+    leaky = make_company("tiny", 1, planted_leaks=True)
+    for name, rows in tiny.tables.items():
+        if name not in {"leads", "activities"}:
+            assert rows.equals(leaky.tables[name]), name
