@@ -5,6 +5,7 @@ A cell that does not fit becomes null and is named with what was expected; the c
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
@@ -108,9 +109,18 @@ def clean_text(column: pa.ChunkedArray | pa.Array, missing: Sequence[str] = ()) 
     ['0007', None, None]
     """
     array = _one_array(column)
-    text = pc.utf8_normalize(pc.utf8_trim_whitespace(as_strings(array)), form="NFC")
+    text = _composed(pc.utf8_trim_whitespace(as_strings(array)))
     words = pa.array(["", *(word.strip() for word in missing)], pa.string())
     return pc.if_else(pc.is_in(text, value_set=words), pa.scalar(None, pa.string()), text)
+
+
+def _composed(text: pa.Array) -> pa.Array:
+    """Text in Unicode's composed form; Arrow's own kernel leaves combining marks apart."""
+    if pc.all(pc.string_is_ascii(text), min_count=0).as_py():
+        return text
+    coded = text.dictionary_encode()
+    words = [unicodedata.normalize("NFC", word) for word in coded.dictionary.to_pylist()]
+    return pa.array(words, pa.string()).take(coded.indices)
 
 
 def as_strings(array: pa.Array) -> pa.Array:

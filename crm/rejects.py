@@ -53,6 +53,6 @@ def ingest_id(now: datetime, names: Sequence[str]) -> str:
     Examples
     --------
     >>> ingest_id(datetime(2026, 1, 31, 8), ["leads"])
-    '20260131T080000-c0c8ca'
+    '20260131T080000-aef450'
     """
     return f"{now:%Y%m%dT%H%M%S}-{hashlib.sha256(chr(10).join(names).encode()).hexdigest()[:6]}"
