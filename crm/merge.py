@@ -104,6 +104,9 @@ def merge(state: TableState, batch: Batch, moment: Moment) -> Merged:
         rows = _overwritten(rows, batch, at, known, different)
     if len(new):
         inserted = _stamped(batch, new, table, moment, first_load=not _has_source(state.rows, moment.source))
+        for name in rows.column_names:
+            if name not in inserted.column_names:
+                inserted = inserted.append_column(name, pa.nulls(len(new), rows.schema.field(name).type))
         rows = pa.concat_tables([rows, inserted.select(rows.column_names)])
     custom = {**state.custom, **batch.custom}
     return Merged(
@@ -281,8 +284,7 @@ def _stamped(batch: Batch, new: npt.NDArray[np.int64], table: Table, moment: Mom
     columns["backfilled"] = derived
     columns["ingested_at"] = pa.repeat(pa.scalar(moment.now, _TIMESTAMP), n_rows)
     columns["source"] = pa.repeat(pa.scalar(moment.source), n_rows)
-    full = pa.table(columns)
-    return full
+    return pa.table(columns)
 
 
 def _recorded(
