@@ -19,6 +19,7 @@ from crm.app_database import open_database
 from crm.config import Config
 from models.tasks.lead_score import TASK
 from serving.auth import Keyring, require_scopes
+from serving.door import Documented
 from serving.errors import add_error_handlers
 from serving.guard import Guard, Limits
 from serving.live import Live
@@ -75,7 +76,7 @@ def create_app(config: Config, *, clock: Callable[[], datetime] = utc_now, watch
             await asyncio.to_thread(service.predictions.stop)
             service.engine.dispose()
 
-    app = FastAPI(
+    app = Documented(
         title="salescast",
         summary="Lead scores with reasons.",
         version="1",

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
 from serving.errors import MEDIA_TYPE
@@ -32,11 +32,23 @@ def problems(*statuses: int, always: bool = True) -> Responses:
     return {
         status: {
             "description": HTTPStatus(status).phrase,
-            "model": ProblemAnswer,
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}},
         }
         for status in sorted(stated)
     }
+
+
+class Documented(FastAPI):
+    """An application whose document holds the form of a problem, which no route names as its answer."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        document = super().openapi()
+        form = ProblemAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update(form.pop("$defs", {}))
+        schemas["ProblemAnswer"] = form
+        return document
 
 
 class ParsedRequest(Request):

@@ -259,12 +259,16 @@ def add_error_handlers(app: FastAPI) -> None:
         request_id = str(request.scope.get("request_id", "unknown"))
         response = answer_of(error, request_id)
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            # The text of an exception may hold personal values; its class and place do not.
-            log.error("request failed", error=type(error).__name__, place=_place(error), status=response.status_code)
+            log_failure(error, response.status_code)
         return response
 
     for kind in (*TABLE, HTTPException):
         app.add_exception_handler(kind, answer)
+
+
+def log_failure(error: BaseException, status: int) -> None:
+    """Log what failed and where; not the text of the exception, which may hold personal values."""
+    log.error("request failed", error=type(error).__name__, place=_place(error), status=status)
 
 
 def _place(error: BaseException) -> str:

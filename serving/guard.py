@@ -28,6 +28,7 @@ from serving.errors import (
     TooManyRequests,
     WrongContentType,
     answer_of,
+    log_failure,
 )
 
 log = structlog.get_logger("serving.request")
@@ -118,9 +119,11 @@ class Guard:
         try:
             await self._app(scope, receive, send)
         except Exception as error:
-            # The framework has called its own handler already; when the answer had begun there is nothing to mend.
+            response = answer_of(error, scope["request_id"])
+            log_failure(error, response.status_code)
+            # Once an answer has begun there is nothing to mend.
             if send.status == 0:
-                await answer_of(error, scope["request_id"])(scope, receive, send)
+                await response(scope, receive, send)
 
     async def _body(self, headers: Sequence[tuple[bytes, bytes]], receive: Receive) -> bytes:
         require_plain_json(headers)

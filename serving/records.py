@@ -92,7 +92,13 @@ class RecordForm:
     def _event(self, name: str, place: int, row: object) -> Row:
         if not isinstance(row, dict):
             raise BadRecord(f"events.{name}.{place}: expected an object of columns")
-        return _read_row(row, self.events[name], f"events.{name}.{place}: column")
+        found = _read_row(row, self.events[name], f"events.{name}.{place}: column")
+        stated = TABLES[name]
+        if stated.clock is not None and found.get(stated.clock) is None:
+            raise BadRecord(f"events.{name}.{place}: column {stated.clock} is required")
+        # Rows without a key are told apart, and ordered within one moment, by their place.
+        keys = {key: f"{place:06d}" for key in stated.key if found.get(key) is None}
+        return {**found, **keys}
 
 
 def form_of_table(entity: str, custom: Mapping[str, DType], event_tables: Iterable[str]) -> RecordForm:

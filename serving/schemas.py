@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic.config import JsonDict
 
 MOST_ROWS = 1000
+_FIRST_YEAR = 1990
 _LEAD: JsonDict = {
     "lead_id": "L-1042",
     "created_at": "2026-03-02T09:30:00+08:00",
@@ -73,6 +74,8 @@ def parse_moment(value: object) -> datetime:
         found = None if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         found = None
+    if found is not None and found.year < _FIRST_YEAR:
+        raise ValueError(f"expected a moment of {_FIRST_YEAR} or later")
     if found is None:
         raise ValueError("expected an ISO 8601 moment with its offset, such as 2026-03-31T08:00:00+08:00")
     return found
