@@ -229,6 +229,13 @@ def _in_order(rows: Agreements) -> Agreements:
     return rows.take(order)
 
 
+def _auto_share(world: World, agreements: Agreements) -> Floats:
+    """How likely each agreement renews by itself: rarer among those that will lapse, none without an end."""
+    share = 0.30 + world.laws.effects * np.where(agreements.lapses, -0.15, 0.03)
+    recurring = (agreements.kind == SUBSCRIPTION) | (agreements.kind == MAINTENANCE)
+    return np.asarray(np.where(recurring, share, 0.0))
+
+
 def build_agreements(
     world: World, staff: Staff, agreements: Agreements, foreign: npt.NDArray[np.bool_]
 ) -> tuple[pa.Table, list[pa.Table]]:
@@ -255,7 +262,7 @@ def build_agreements(
         "currency": picks(("CNY", "USD"), foreign[agreements.account].astype(np.int64)),
         "renewed_to": ids("C", np.where(agreements.renewed_to < 0, -1, agreements.renewed_to + 1)),
         "cancelled_at": days(agreements.cancelled, agreements.cancelled > 0),
-        "auto_renews": pa.array(rng.random(n) < 0.25),
+        "auto_renews": pa.array(rng.random(n) < _auto_share(world, agreements)),
     }
     rows = build_table("agreements", columns, signed_at, ends_us=world.end_us)
     renewed = np.flatnonzero(agreements.renewed_to >= 0)

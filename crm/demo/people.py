@@ -14,6 +14,8 @@ from crm.demo.working_time import Floats, Ints, at_hour, local_day
 from crm.demo.world import World, change_rows
 
 _FAR = 10**7
+# The first people came long before the record, the founders earliest.
+_SENIOR_DAYS, _FOUNDING_DAYS = 1_700, 2_000
 _TEAM_SIZE = 8
 PRODUCTS = (
     ("云协同标准版", "云服务", 180_000_00, 40_000_00, "subscription"),
@@ -77,11 +79,17 @@ def make_staff(world: World) -> Staff:
     span = world.last_day - world.first_day
     region = np.sort(np.searchsorted(np.cumsum(REGION_SHARES), (np.arange(n) + 0.5) / n))
     late = rng.random(n) < 0.35
-    hired = np.where(late, world.first_day + (rng.random(n) * 0.8 * span).astype(np.int64), world.first_day - 200)
+    hired = np.where(
+        late, world.first_day + (rng.random(n) * 0.8 * span).astype(np.int64), world.first_day - _SENIOR_DAYS
+    )
     # Somebody of every region is there from the first day on.
-    hired[np.unique(region, return_index=True)[1]] = world.first_day - 400
+    hired[np.unique(region, return_index=True)[1]] = world.first_day - _FOUNDING_DAYS
     tenure = 400 + (rng.random(n) * 1_500).astype(np.int64)
-    left = np.where((rng.random(n) < 0.20) & (hired > world.first_day - 400), hired + tenure, _FAR)
+    left = np.where(
+        (rng.random(n) < 0.20) & (hired > world.first_day - _FOUNDING_DAYS),
+        np.maximum(hired, world.first_day) + tenure,
+        _FAR,
+    )
     left = np.where(left > world.last_day, _FAR, left)
     laws = world.laws
     return Staff(
@@ -129,7 +137,7 @@ def n_partners(world: World) -> int:
 def _build_units(world: World, staff: Staff) -> pa.Table:
     present = np.unique(staff.region)
     team_region = [int(staff.region[staff.team == team][0]) for team in range(staff.team.max() + 1)]
-    start, middle = world.first_day - 400, (world.first_day + world.last_day) // 2
+    start, middle = world.first_day - _FOUNDING_DAYS, (world.first_day + world.last_day) // 2
     rows: list[tuple[str, int, int, str, str, str | None]] = [("U-ALL", start, -1, "company", "示例公司", None)]
     rows += [(f"U-R{r + 1}", start, -1, "region", f"{REGIONS[r]}大区", "U-ALL") for r in present]
     for team, region in enumerate(team_region):
@@ -159,12 +167,12 @@ def _build_reps(world: World, staff: Staff) -> tuple[pa.Table, pa.Table]:
     total = n + support
     team = np.concatenate([staff.team, staff.team[rng.integers(n, size=support)]])
     region = np.concatenate([staff.region, staff.region[rng.integers(n, size=support)]])
-    hired = np.concatenate([staff.hired, np.full(support, world.first_day - 400)])
+    hired = np.concatenate([staff.hired, np.full(support, world.first_day - _FOUNDING_DAYS)])
     left = np.concatenate([staff.left, np.full(support, _FAR)])
     role = np.concatenate([np.zeros(n, dtype=np.int64), 1 + np.arange(support) % 3])
     skills = [[INDUSTRIES[i] for i in sorted(set(pair))] for pair in rng.integers(len(INDUSTRIES), size=(total, 2))]
     languages = [["zh", "en"] if english else ["zh"] for english in rng.random(total) < 0.3]
-    recorded = at_hour(np.maximum(hired, world.first_day - 400), 8.0)
+    recorded = at_hour(hired, 8.0)
     team_ids = pa.array([f"U-T{t + 1:03d}" for t in team])
     columns = {
         "rep_id": ids("R", np.arange(1, total + 1), width=4),
