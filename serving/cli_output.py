@@ -105,18 +105,18 @@ def note(message: str) -> None:
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[str, int, int], None]]:
+def progress(label: str) -> Iterator[Callable[[str, float], None]]:
     """A bar on standard error while the block runs; nothing when that is no terminal.
 
-    Yields a callable of (what is being done, steps done, steps in all).
+    Yields a callable of (what is being done, share done).
     """
     if not sys.stderr.isatty():
-        yield lambda what, done, total: None
+        yield lambda what, share: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda what, done, total: bar.update(task, description=f"{label}: {what}", completed=done, total=total)
+        task = bar.add_task(label, total=1.0)
+        yield lambda what, share: bar.update(task, description=f"{label}: {what}", completed=share)

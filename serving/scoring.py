@@ -205,10 +205,9 @@ class Scoring:
 
     def score_records(self, records: Sequence[object], asked: Asked) -> list[AnswerRow]:
         """One row a record, same order; a record that cannot be read is answered `invalid` by itself."""
-        inputs, champion, seen = self._inputs, self._state.champion, self._seen(asked)
-        if inputs is None or champion is None:
+        inputs = self._inputs
+        if inputs is None:
             return [AnswerRow(entity_id=None, status=RowStatus.INSUFFICIENT_DATA, message=_NO_MODEL) for _ in records]
-        at = asked.as_of or asked.now
         answers: list[AnswerRow | None] = [None] * len(records)
         read: list[tuple[int, ReadRecord]] = []
         for place, record in enumerate(records):
@@ -216,6 +215,21 @@ class Scoring:
                 read.append((place, inputs.form.read(record)))
             except BadRecord as error:
                 answers[place] = invalid(inputs.form.entity_id(record), str(error))
+        for (place, _), row in zip(read, self.score_rows([one for _, one in read], asked), strict=True):
+            answers[place] = row
+        return [row for row in answers if row is not None]
+
+    def score_rows(self, records: Sequence[ReadRecord], asked: Asked) -> list[AnswerRow]:
+        """One row a record that was read already, same order."""
+        inputs, champion, seen = self._inputs, self._state.champion, self._seen(asked)
+        if inputs is None or champion is None:
+            return [
+                AnswerRow(entity_id=one.entity_id, status=RowStatus.INSUFFICIENT_DATA, message=_NO_MODEL)
+                for one in records
+            ]
+        at = asked.as_of or asked.now
+        answers: list[AnswerRow | None] = [None] * len(records)
+        read = list(enumerate(records))
         valued: list[_Valued] = []
         values = inputs.values([r for _, r in read], at, _joined_at(asked), seen)
         for (place, one), found in zip(read, values, strict=True):
