@@ -74,7 +74,9 @@ class About:
     n_rows, n_positives : int
         Size of what it was fitted on.
     fitted_until : str
-        Last moment of a training row, ISO, or the last position when the source has no calendar; empty when unknown.
+        Last day of a training row, or its place in the source's order; empty when there is neither.
+    fitted_until_position : float or None
+        The same as a number, in the units of `TrainingSet.position`.
     seed : int
         Random state of the fit.
     """
@@ -89,6 +91,7 @@ class About:
     n_rows: int
     n_positives: int
     fitted_until: str = ""
+    fitted_until_position: float | None = None
     seed: int = 0
 
 
@@ -179,9 +182,9 @@ class Predictor:
     def explain_table(self, table: pa.Table, *, n_reasons: int = N_REASONS) -> list[tuple[Reason, ...]]:
         """Reasons of a table's rows, same order."""
         parts = self.contributions(self.encoder.encode_table(table))
-        known = [name for name in table.column_names if name in {field.name for field in self.encoder.fields}]
-        records = table.select(known).to_pylist()
         fields = self.encoder.fields
+        names = {field.name for field in fields}
+        records = table.select([name for name in table.column_names if name in names]).to_pylist()
         return [
             find_reasons(fields, record, part, self.calibrator, most=n_reasons)
             for record, part in zip(records, parts, strict=True)
@@ -328,7 +331,7 @@ def load_bundle(folder: Path, digest: str | None = None) -> Predictor:
 
 def read_card(folder: Path, language: str) -> str:
     """The model card in `en` or `zh`."""
-    return (folder / CARD[language]).read_text(encoding="utf-8")
+    return (folder / CARD[language]).read_text("utf-8")
 
 
 def read_report(folder: Path) -> dict[str, object]:

@@ -99,9 +99,21 @@ class Replay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Versus:
-    """The challenger against the champion on rows neither has learned from."""
+    """The challenger against the champion on rows neither has learned from.
+
+    Parameters
+    ----------
+    champion : str
+        Digest of the champion.
+    basis : str
+        Rows the champion has not seen; or, too few of these, both recipes fitted anew on the same rows.
+    is_newer : bool
+        The challenger knows later rows than the champion.
+    """
 
     champion: str
+    basis: str
+    is_newer: bool
     n: int
     log_loss: Interval
     auc: Interval

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from crm.config import Config
 from features.matrix import TrainingSet
-from models import judge
-from models.bundle import About, Predictor, save_bundle
+from models import champions
+from models.bundle import About, BadBundle, Predictor
 from models.calibrate import Calibration, choose_calibrator
-from models.calibrator import sigmoid
-from models.candidates import BASELINES
-from models.card import write_cards
-from models.golden import make_golden
+from models.challengers import keep_bundle, keep_training
+from models.examine import N_DRAWS, examine, when
 from models.learn import Choice, Model, Progress, choose_learner, fit_model
-from models.metrics import auc, interval, log_loss, make_blocks
-from models.report import FoldFigures, LeakageFinding, RandomSplitGap, TrainReport
-from models.splits import Plan, TooFewRows, make_plan, random_split
+from models.metrics import auc, interval, make_blocks
+from models.promote import models_folder
+from models.registry import Registry, RegistryAway
+from models.report import LeakageFinding, TrainReport
+from models.splits import TooFewRows, make_plan
 from models.task import Task
-from models.value import replay_value
 
-Floats: TypeAlias = npt.NDArray[np.float64]
-
-N_DRAWS = 400
 CHANCE = 0.5
 SMALL_LEARNERS = ("base_rate", "shrunk")
 OPTIMISTIC = "no time: rows were split by hash, so the figures are optimistic"
@@ -58,6 +51,7 @@ def fit_task(
     *,
     seed: int,
     findings: Sequence[LeakageFinding] = (),
+    champion: tuple[str, Predictor] | None = None,
     on_progress: Progress | None = None,
 ) -> Trained:
     """A judged model of a task, without writing anything.
@@ -72,6 +66,8 @@ def fit_task(
         Random state.
     findings : sequence of LeakageFinding
         Columns to leave out.
+    champion : (digest, Predictor) or None
+        What answers now, to be compared with.
     on_progress : callable or None
         Called with what is being done and the share done.
     """
@@ -97,7 +93,8 @@ def fit_task(
     elif choice.learner == "base_rate":
         status, reason = "fallback", reason or "no learner is better than the base rate on earlier windows"
     calibration = choose_calibrator([(part.log_odds, part.y) for part in choice.judged], in_time=plan.has_time)
-    report = _judge(replace(report, status=status, reason=reason), usable, plan, choice, calibration, seed=seed)
+    report = replace(report, status=status, reason=reason)
+    report = examine(report, usable, plan, choice, calibration, champion=champion, seed=seed)
     if on_progress is not None:
         on_progress("fitting on every row", 1.0)
     whole = fit_model(usable, np.arange(len(usable.label)), choice.learner, seed=seed)
@@ -168,99 +165,6 @@ def has_signal(training_set: TrainingSet, choice: Choice, *, seed: int) -> bool:
     return False
 
 
-def _judge(
-    report: TrainReport, usable: TrainingSet, plan: Plan, choice: Choice, calibration: Calibration, *, seed: int
-) -> TrainReport:
-    """The report with everything the test window says; the only place where it is opened."""
-    fit, rows = plan.test.fit, plan.test.judge
-    test = usable.take(rows)
-    y = test.label
-    model = fit_model(usable, fit, choice.learner, seed=seed)
-    p = sigmoid(calibration.calibrator(model.log_odds(usable, rows)))
-    constant = np.full(len(y), usable.label[fit].mean())
-    blocks = make_blocks(test.group, n_draws=N_DRAWS, seed=seed)
-    if 0 < y.sum() < len(y):
-        name, baseline = _baseline(usable, plan, seed=seed)
-    else:
-        name, baseline = "constant", constant
-    return replace(
-        report,
-        n_train=len(fit),
-        n_test=len(rows),
-        base_rate=float(usable.label[fit].mean()),
-        train_from=_when(usable, fit, last=False),
-        test_from=_when(usable, rows, last=False),
-        test_to=_when(usable, rows, last=True),
-        learner=choice.learner,
-        baseline_learner=name,
-        calibrator=calibration.calibrator.method,
-        metrics={
-            "test": judge.figures(y, p),
-            "baseline": judge.figures(y, baseline),
-            "constant": judge.figures(y, constant),
-        },
-        intervals=judge.intervals(y, p, baseline, blocks),
-        segments=judge.segments(test, p, seed=seed, n_draws=N_DRAWS // 4),
-        folds=_folds(usable, choice),
-        candidates=choice.table,
-        calibration=judge.calibration_bins(y, p),
-        calibrators=calibration.losses,
-        random_split_gap=_random_gap(usable, plan, choice.learner, auc(y, p), seed=seed),
-        value_replay=replay_value(
-            y,
-            p,
-            test.value,
-            blocks,
-            from_position=_when(usable, rows, last=False),
-            to_position=_when(usable, rows, last=True),
-        ),
-    )
-
-
-def _baseline(usable: TrainingSet, plan: Plan, *, seed: int) -> tuple[str, Floats]:
-    """The better of the untuned learners on the test window itself: a generous opponent."""
-    rows = plan.test.judge
-    found = {
-        name: sigmoid(fit_model(usable, plan.test.fit, name, seed=seed).log_odds(usable, rows)) for name in BASELINES
-    }
-    best = max(found, key=lambda name: auc(usable.label[rows], found[name]))
-    return best, found[best]
-
-
-def _folds(usable: TrainingSet, choice: Choice) -> tuple[FoldFigures, ...]:
-    return tuple(
-        FoldFigures(
-            origin=_when(usable, part.rows, last=False),
-            n_fit=part.n_fit,
-            n_judged=len(part.rows),
-            base_rate=float(part.y.mean()),
-            auc=auc(part.y, part.log_odds),
-            log_loss=log_loss(part.y, sigmoid(part.log_odds)),
-        )
-        for part in choice.judged
-    )
-
-
-def _random_gap(usable: TrainingSet, plan: Plan, learner: str, in_time: float, *, seed: int) -> RandomSplitGap | None:
-    if not plan.has_time:
-        return None
-    split = random_split(usable, test_share=len(plan.test.judge) / len(usable.label), seed=seed)
-    if usable.label[split.fit].min() == usable.label[split.fit].max():
-        return None
-    found = fit_model(usable, split.fit, learner, seed=seed).log_odds(usable, split.judge)
-    value = auc(usable.label[split.judge], found)
-    return RandomSplitGap(auc_random=value, auc_in_time=in_time, gap=value - in_time)
-
-
-def _when(usable: TrainingSet, rows: npt.NDArray[np.intp], *, last: bool) -> str:
-    """The moment of the first or last row: a day when the rows have one, else the source's own order."""
-    if len(rows) == 0 or not usable.has_time:
-        return ""
-    place = rows[np.argmax(usable.position[rows]) if last else np.argmin(usable.position[rows])]
-    moment = usable.as_of[place]
-    return f"row order {usable.position[place]:g}" if np.isnat(moment) else str(moment.astype("datetime64[D]"))
-
-
 def _predictor(task: Task, usable: TrainingSet, model: Model, calibration: Calibration, *, seed: int) -> Predictor:
     y = usable.label
     about = About(
@@ -273,7 +177,8 @@ def _predictor(task: Task, usable: TrainingSet, model: Model, calibration: Calib
         base_rate=float(y.mean()),
         n_rows=len(y),
         n_positives=int(y.sum()),
-        fitted_until=_when(usable, np.arange(len(y)), last=True),
+        fitted_until=when(usable, np.arange(len(y)), last=True),
+        fitted_until_position=float(usable.position.max()) if usable.has_time else None,
         seed=seed,
     )
     return Predictor(
@@ -317,19 +222,32 @@ def train(
     TrainReport
         `bundle` names the folder; empty when the status is `refused`.
     """
-    trained = fit_task(task, training_set, seed=seed, findings=findings or (), on_progress=on_progress)
+    champion = _champion(config, task)
+    trained = fit_task(
+        task, training_set, seed=seed, findings=findings or (), champion=champion, on_progress=on_progress
+    )
     if trained.predictor is None:
         return trained.report
-    folder = config.store.folder / "models" / task.name
-    folder.mkdir(parents=True, exist_ok=True)
-    return keep_bundle(trained.report, trained.predictor, folder)
+    if on_progress is not None:
+        on_progress("keeping the model", 1.0)
+    kept = keep_bundle(trained.report, trained.predictor, models_folder(config, task.name))
+    registered = _register(config, kept)
+    keep_training(registered)
+    return registered
 
 
-def keep_bundle(report: TrainReport, predictor: Predictor, folder: Path) -> TrainReport:
-    """The report with the place and the digest of the bundle written into a new folder below `folder`."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    place = Path(tempfile.mkdtemp(prefix=f"{stamp}-", dir=folder)) / "bundle"
-    digest = save_bundle(
-        predictor, place, cards=write_cards(report, predictor), report=report.to_json(), golden=make_golden(predictor)
-    )
-    return replace(report, bundle=str(place), digest=digest)
+def _register(config: Config, report: TrainReport) -> TrainReport:
+    try:
+        found = Registry(config).register(report, Path(report.bundle))
+    except RegistryAway as error:
+        return replace(report, limits=(*report.limits, f"not registered: {error}"))
+    return replace(report, model_version=found.version, run_id=found.run_id, alias=found.alias)
+
+
+def _champion(config: Config, task: Task) -> tuple[str, Predictor] | None:
+    """What answers now; None as well when it is damaged: a damaged champion must not keep a new one out."""
+    try:
+        found = champions.load_champion(config.champions_folder, task.name)
+    except BadBundle:
+        return None
+    return None if found is None else (found[0].digest, found[1])

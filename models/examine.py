@@ -1,0 +1,174 @@
+"""The one look at the test window: figures beside baselines, intervals, segments, replay, champion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from features.matrix import TrainingSet
+from models import judge
+from models.bundle import Predictor
+from models.calibrate import Calibration
+from models.calibrator import sigmoid
+from models.candidates import BASELINES
+from models.learn import Choice, fit_model
+from models.metrics import auc, log_loss, make_blocks, paired_interval
+from models.report import FoldFigures, RandomSplitGap, TrainReport, Versus
+from models.splits import Plan, random_split
+from models.value import replay_value
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+N_DRAWS = 400
+MIN_UNSEEN = 200
+
+
+def examine(
+    report: TrainReport,
+    usable: TrainingSet,
+    plan: Plan,
+    choice: Choice,
+    calibration: Calibration,
+    *,
+    champion: tuple[str, Predictor] | None,
+    seed: int,
+) -> TrainReport:
+    """The report with everything the test window says.
+
+    Parameters
+    ----------
+    report : TrainReport
+        What is known before.
+    usable : TrainingSet
+        Rows with known outcomes, without columns that leak.
+    plan : Plan
+        Splits.
+    choice, calibration : Choice, Calibration
+        Made on the origins before the test window.
+    champion : (digest, Predictor) or None
+        What answers now.
+    seed : int
+        Random state of fits and draws.
+    """
+    fit, rows = plan.test.fit, plan.test.judge
+    test = usable.take(rows)
+    y = test.label
+    model = fit_model(usable, fit, choice.learner, seed=seed)
+    p = sigmoid(calibration.calibrator(model.log_odds(usable, rows)))
+    constant = np.full(len(y), usable.label[fit].mean())
+    blocks = make_blocks(test.group, n_draws=N_DRAWS, seed=seed)
+    if 0 < y.sum() < len(y):
+        name, baseline = _baseline(usable, plan, seed=seed)
+    else:
+        name, baseline = "constant", constant
+    return replace(
+        report,
+        n_train=len(fit),
+        n_test=len(rows),
+        base_rate=float(usable.label[fit].mean()),
+        train_from=when(usable, fit, last=False),
+        test_from=when(usable, rows, last=False),
+        test_to=when(usable, rows, last=True),
+        learner=choice.learner,
+        baseline_learner=name,
+        calibrator=calibration.calibrator.method,
+        metrics={
+            "test": judge.figures(y, p),
+            "baseline": judge.figures(y, baseline),
+            "constant": judge.figures(y, constant),
+        },
+        intervals=judge.intervals(y, p, baseline, blocks),
+        segments=judge.segments(test, p, seed=seed, n_draws=N_DRAWS // 4),
+        folds=_folds(usable, choice),
+        candidates=choice.table,
+        calibration=judge.calibration_bins(y, p),
+        calibrators=calibration.losses,
+        random_split_gap=_random_gap(usable, plan, choice.learner, auc(y, p), seed=seed),
+        versus_champion=_versus(usable, plan, p, champion, seed=seed),
+        value_replay=replay_value(
+            y,
+            p,
+            test.value,
+            blocks,
+            from_position=when(usable, rows, last=False),
+            to_position=when(usable, rows, last=True),
+        ),
+    )
+
+
+def _baseline(usable: TrainingSet, plan: Plan, *, seed: int) -> tuple[str, Floats]:
+    """The better of the untuned learners on the test window itself: a generous opponent."""
+    rows = plan.test.judge
+    found = {
+        name: sigmoid(fit_model(usable, plan.test.fit, name, seed=seed).log_odds(usable, rows)) for name in BASELINES
+    }
+    best = max(found, key=lambda name: auc(usable.label[rows], found[name]))
+    return best, found[best]
+
+
+def _folds(usable: TrainingSet, choice: Choice) -> tuple[FoldFigures, ...]:
+    return tuple(
+        FoldFigures(
+            origin=when(usable, part.rows, last=False),
+            n_fit=part.n_fit,
+            n_judged=len(part.rows),
+            base_rate=float(part.y.mean()),
+            auc=auc(part.y, part.log_odds),
+            log_loss=log_loss(part.y, sigmoid(part.log_odds)),
+        )
+        for part in choice.judged
+    )
+
+
+def _random_gap(usable: TrainingSet, plan: Plan, learner: str, in_time: float, *, seed: int) -> RandomSplitGap | None:
+    if not plan.has_time:
+        return None
+    split = random_split(usable, test_share=len(plan.test.judge) / len(usable.label), seed=seed)
+    if usable.label[split.fit].min() == usable.label[split.fit].max():
+        return None
+    found = fit_model(usable, split.fit, learner, seed=seed).log_odds(usable, split.judge)
+    value = auc(usable.label[split.judge], found)
+    return RandomSplitGap(auc_random=value, auc_in_time=in_time, gap=value - in_time)
+
+
+def when(usable: TrainingSet, rows: npt.NDArray[np.intp], *, last: bool) -> str:
+    """The moment of the first or last row: a day when the rows have one, else the source's own order."""
+    if len(rows) == 0 or not usable.has_time:
+        return ""
+    place = rows[np.argmax(usable.position[rows]) if last else np.argmin(usable.position[rows])]
+    moment = usable.as_of[place]
+    return f"row order {usable.position[place]:g}" if np.isnat(moment) else str(moment.astype("datetime64[D]"))
+
+
+def _versus(
+    usable: TrainingSet, plan: Plan, p: Floats, champion: tuple[str, Predictor] | None, *, seed: int
+) -> Versus | None:
+    """The challenger against the champion: on test rows it has not seen, else recipe against recipe."""
+    if champion is None:
+        return None
+    digest, predictor = champion
+    rows, until = plan.test.judge, predictor.about.fitted_until_position
+    unseen = usable.position[rows] > (np.inf if until is None else until)
+    y = usable.label[rows]
+    if unseen.sum() >= MIN_UNSEEN and 0 < y[unseen].sum() < unseen.sum():
+        basis, kept = "rows the champion has not seen", unseen
+        other = predictor.predict_table(usable.rows.take(rows))
+    else:
+        basis, kept = "both recipes fitted on the same rows", np.ones(len(rows), dtype=bool)
+        names = {field.name for field in predictor.encoder.fields}
+        seen = usable.without({field.name for field in usable.fields} - names)
+        model = fit_model(seen, plan.test.fit, predictor.about.learner, seed=seed)
+        other = sigmoid(predictor.calibrator(model.log_odds(seen, rows)))
+    blocks = make_blocks(usable.group[rows][kept], n_draws=N_DRAWS, seed=seed)
+    last = float(usable.position.max()) if usable.has_time else None
+    return Versus(
+        champion=digest,
+        basis=basis,
+        n=int(kept.sum()),
+        is_newer=until is not None and last is not None and last > until,
+        log_loss=paired_interval(log_loss, y[kept], p[kept], other[kept], blocks),
+        auc=paired_interval(auc, y[kept], p[kept], other[kept], blocks),
+    )

@@ -1,0 +1,189 @@
+"""The only door to MLflow: runs, versions, aliases. MLflow is the record, never the runtime.
+
+Importing MLflow takes seconds, so it happens inside `Registry`. Telemetry is off and pickles are refused before
+the import. No row of a customer is logged: figures, cards and the bundle, whose golden rows are synthetic.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crm.config import Config
+from models.log_items import Figure, Files, Param, Tag, items_of
+from models.report import TrainReport
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+CHALLENGER = "challenger"
+CHAMPION = "champion"
+_SQLITE = "sqlite:///"
+
+
+class RegistryAway(Exception):
+    """MLflow cannot be reached; training and serving go on without it."""
+
+
+class UnknownVersion(LookupError):
+    """The registry holds no such version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A version in the registry."""
+
+    version: str
+    run_id: str
+    digest: str
+    alias: str = ""
+
+
+def model_name(task: str) -> str:
+    """Name of the registered model of a task."""
+    return f"salescast_{task}"
+
+
+class Registry:
+    """Runs and versions of one MLflow.
+
+    Parameters
+    ----------
+    config : Config
+        Tracking address, artifacts folder and experiment.
+
+    Raises
+    ------
+    RegistryAway
+        MLflow cannot be opened.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._experiment = config.mlflow.experiment
+        self._artifacts = config.mlflow.artifacts.resolve().as_uri()
+        with _reaching():
+            self._client = _open_client(config.mlflow.tracking_uri)
+
+    def register(self, report: TrainReport, bundle: Path) -> Registered:
+        """Record a training as a run and its bundle as the task's challenger.
+
+        Parameters
+        ----------
+        report : TrainReport
+            The training.
+        bundle : Path
+            Its bundle.
+        """
+        client, name = self._client, model_name(report.task)
+        with _reaching():
+            run = client.create_run(self._experiment_id(report.task), run_name=f"{report.task} {report.digest[:8]}")
+            run_id = str(run.info.run_id)
+            for item in items_of(report, bundle):
+                match item:
+                    case Param():
+                        client.log_param(run_id, item.name, item.value)
+                    case Figure():
+                        client.log_metric(run_id, item.name, item.value)
+                    case Tag():
+                        client.set_tag(run_id, item.name, item.value)
+                    case Files():
+                        client.log_artifacts(run_id, str(item.folder), item.place)
+            client.set_terminated(run_id)
+            self._ensure_model(name)
+            source = f"{run.info.artifact_uri}/bundle"
+            tags = {"digest": report.digest, "status": report.status}
+            version = client.create_model_version(name, source=source, run_id=run_id, tags=tags)
+            client.set_registered_model_alias(name, CHALLENGER, version.version)
+        return Registered(version=str(version.version), run_id=run_id, digest=report.digest, alias=CHALLENGER)
+
+    def versions(self, task: str) -> tuple[Registered, ...]:
+        """Every version of a task, newest first."""
+        name = model_name(task)
+        with _reaching():
+            found = self._client.search_model_versions(f"name = '{name}'")
+            aliases = {alias: str(number) for alias, number in self._aliases(name).items()}
+        rows = [
+            Registered(
+                version=str(version.version),
+                run_id=str(version.run_id or ""),
+                digest=str(version.tags.get("digest", "")),
+                alias=", ".join(alias for alias, number in sorted(aliases.items()) if number == str(version.version)),
+            )
+            for version in found
+        ]
+        return tuple(sorted(rows, key=lambda row: -int(row.version)))
+
+    def fetch(self, task: str, version: str, folder: Path) -> Path:
+        """Download the bundle of a version into a folder and return where it lies.
+
+        Raises
+        ------
+        UnknownVersion
+            There is no such version.
+        """
+        chosen = next((row for row in self.versions(task) if row.version == version), None)
+        if chosen is None:
+            raise UnknownVersion(f"{task}: the registry holds no version {version!r}")
+        with _reaching():
+            return Path(self._client.download_artifacts(chosen.run_id, "bundle", str(folder)))
+
+    def move_champion(self, task: str, version: str) -> None:
+        """Let the alias `champion` name a version; a challenger that is promoted is a challenger no more."""
+        name = model_name(task)
+        with _reaching():
+            self._client.set_registered_model_alias(name, CHAMPION, version)
+            if str(self._aliases(name).get(CHALLENGER, "")) == version:
+                self._client.delete_registered_model_alias(name, CHALLENGER)
+
+    def _aliases(self, name: str) -> dict[str, object]:
+        found = self._client.search_registered_models(f"name = '{name}'")
+        return dict(found[0].aliases) if found else {}
+
+    def _experiment_id(self, task: str) -> str:
+        name = f"{self._experiment}/{task}"
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        return str(self._client.create_experiment(name, artifact_location=f"{self._artifacts}/{task}"))
+
+    def _ensure_model(self, name: str) -> None:
+        if not self._client.search_registered_models(f"name = '{name}'"):
+            self._client.create_registered_model(name)
+
+
+def _open_client(address: str) -> MlflowClient:
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    if address.startswith(_SQLITE):
+        path = Path(address.removeprefix(_SQLITE)).resolve()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        address = f"{_SQLITE}{path}"
+    for noisy in ("alembic", "mlflow"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(tracking_uri=address, registry_uri=address)
+    client.search_experiments(max_results=1)
+    for noisy in ("alembic", "mlflow"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    return client
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """MLflow's and its database's own exceptions as one of ours; their deprecations are not ours to act on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except (UnknownVersion, RegistryAway):
+            raise
+        except Exception as error:
+            # MLflow raises its own, SQLAlchemy's, requests' and operating system errors without a common base.
+            raise RegistryAway(f"MLflow cannot be used: {type(error).__name__}") from error
