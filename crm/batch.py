@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crm.parse import as_strings
+from crm.cell_text import as_strings
 from crm.raw import Reject
 from crm.schema import DType
 

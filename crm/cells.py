@@ -16,9 +16,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crm.cell_text import as_strings, clean_text
 from crm.mapping import Source, nearest
 from crm.mapping_columns import UNITS, ColumnSpec
-from crm.parse import BadCell, Parsed, Rule, as_strings, clean_text, parse_column
+from crm.parse import BadCell, Parsed, Rule, parse_column
 from crm.parse_numbers import FALSE_WORDS, TRUE_WORDS, exponent_of, parse_amount, to_minor_units
 from crm.raw import BadSource
 from crm.schema import Column, DType, arrow_type

@@ -39,11 +39,18 @@ def has_happened(column: Column, alias: str, as_of: AsOf) -> str:
 
 
 def is_visible(table: Table, alias: str, as_of: AsOf) -> str:
-    """SQL that is true when a row of `table` is visible at `as_of`, on both clocks."""
+    """SQL that is true when a row of `table` is visible at `as_of`, on both clocks.
+
+    A row whose clock the company does not know (an account without a day of creation) goes by `recorded_at` alone.
+    """
     recorded = f"{alias}.recorded_at <= {as_of.at}"
     if table.clock is None:
         return recorded
-    return f"{recorded} AND {has_happened(table.column(table.clock), alias, as_of)}"
+    clock = table.column(table.clock)
+    happened = has_happened(clock, alias, as_of)
+    if clock.required:
+        return f"{recorded} AND {happened}"
+    return f"{recorded} AND ({alias}.{quote_name(clock.name)} IS NULL OR {happened})"
 
 
 def value_as_known(table: Table, column: Column, alias: str, as_of: AsOf) -> str:

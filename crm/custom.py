@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crm.parse import BadCell, Parsed, Rule, as_strings, clean_text, parse_column
+from crm.cell_text import as_strings, clean_text
+from crm.parse import BadCell, Parsed, Rule, parse_column
 from crm.parse_numbers import plain_number
 from crm.schema import DType
 

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm.batch import JOINED_BY, Batch, key_text
+from crm.cell_text import as_strings
 from crm.custom import as_custom_text, words_of
 from crm.mapping_columns import RecordedAt
-from crm.parse import as_strings
 from crm.schema import SYSTEM_COLUMNS, DType, Table, arrow_type
 from crm.store import empty_table
 from crm.tables import table as table_of

@@ -5,7 +5,6 @@ A cell that does not fit becomes null and is named with what was expected; the c
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
@@ -17,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crm.cell_text import clean_text, one_array
 from crm.parse_dates import parse_day, parse_moment, parse_period, parse_serial, to_utc
 from crm.parse_numbers import (
     FALSE_WORDS,
@@ -28,7 +28,6 @@ from crm.parse_numbers import (
     parse_number,
     to_minor_units,
 )
-from crm.raw import BadSource
 from crm.schema import DType, arrow_type
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -98,53 +97,6 @@ class Parsed:
     bad: tuple[BadCell, ...] = ()
 
 
-def clean_text(column: pa.ChunkedArray | pa.Array, missing: Sequence[str] = ()) -> pa.Array:
-    """Cells as trimmed, NFC-normalised text; null where empty or one of `missing`.
-
-    Non-breaking and ideographic spaces count as spaces at the ends and stay inside.
-
-    Examples
-    --------
-    >>> clean_text(pa.array([" 0007 ", "Select", ""]), ["Select"]).to_pylist()
-    ['0007', None, None]
-    """
-    array = _one_array(column)
-    text = _composed(pc.utf8_trim_whitespace(as_strings(array)))
-    words = pa.array(["", *(word.strip() for word in missing)], pa.string())
-    return pc.if_else(pc.is_in(text, value_set=words), pa.scalar(None, pa.string()), text)
-
-
-def _composed(text: pa.Array) -> pa.Array:
-    """Text in Unicode's composed form; Arrow's own kernel leaves combining marks apart."""
-    if pc.all(pc.string_is_ascii(text), min_count=0).as_py():
-        return text
-    coded = text.dictionary_encode()
-    words = [unicodedata.normalize("NFC", word) for word in coded.dictionary.to_pylist()]
-    return pa.array(words, pa.string()).take(coded.indices)
-
-
-def as_strings(array: pa.Array) -> pa.Array:
-    """A column of any type as text: whole floats without `.0`, times in ISO 8601, lists joined by `;`."""
-    kind = array.type
-    if pa.types.is_string(kind):
-        return array
-    if pa.types.is_dictionary(kind):
-        return as_strings(array.dictionary_decode())
-    if pa.types.is_floating(kind):
-        numbers = array.to_pylist()
-        return pa.array([None if x is None or x != x else _float_text(x) for x in numbers], pa.string())
-    if pa.types.is_timestamp(kind) and kind.tz is not None:
-        naive = array.cast(pa.timestamp(kind.unit, "UTC")).cast(pa.timestamp(kind.unit))
-        return pc.binary_join_element_wise(naive.cast(pa.string()), "Z", "")
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return pa.array([None if x is None else ";".join(map(str, x)) for x in array.to_pylist()], pa.string())
-    if pa.types.is_null(kind):
-        return pa.nulls(len(array), pa.string())
-    if pa.types.is_struct(kind) or pa.types.is_map(kind):
-        return pa.array([None if x is None else str(x) for x in array.to_pylist()], pa.string())
-    return array.cast(pa.string())
-
-
 def parse_column(column: pa.ChunkedArray | pa.Array, rule: Rule, missing: Sequence[str] = ()) -> Parsed:
     """A source column, text or typed, as a column of the record.
 
@@ -167,7 +119,7 @@ def parse_column(column: pa.ChunkedArray | pa.Array, rule: Rule, missing: Sequen
     >>> parse_column(pa.array(["1.50", "x"]), Rule(dtype=DType.MONEY)).bad[0].reason
     'expected an amount such as 1234.5'
     """
-    array = _one_array(column)
+    array = one_array(column)
     if not pa.types.is_string(array.type):
         typed = _parse_typed(array, rule)
         if typed is not None:
@@ -338,17 +290,3 @@ def _parse_timestamps(array: pa.Array, rule: Rule) -> Parsed | None:
     except pa.ArrowInvalid:
         return None
     return Parsed(values=utc.cast(pa.date32(), safe=False) if rule.dtype is DType.DATE else utc)
-
-
-def _one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-        if isinstance(column, pa.ChunkedArray):
-            raise BadSource("a column holds more than 2 GB of text; split the file into parts")
-    if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
-        return column.cast(pa.string())
-    return column
-
-
-def _float_text(value: float) -> str:
-    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)

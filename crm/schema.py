@@ -94,7 +94,8 @@ class Table:
     columns : tuple of Column
         All columns beyond `SYSTEM_COLUMNS`, key columns included.
     clock : str or None
-        The column that says when the row came to be in the world. None: known from `recorded_at` alone.
+        The column that says when the row came to be in the world. None, or empty in a row: known from
+        `recorded_at` alone.
     """
 
     name: str

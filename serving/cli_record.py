@@ -50,13 +50,15 @@ def ingest(
     if as_json:
         print_json(report)
     else:
-        columns = ("source", "table", "read", "inserted", "changed", "unchanged", "rejected")
+        columns = ("source", "table", "read", "inserted", "changed", "unchanged", "rejected", "skipped")
         print_rows(columns, [[getattr(source, column) for column in columns] for source in report.sources])
     for reject in report.rejects[:MOST_REJECTS_SHOWN]:
         where = f"{reject.source}, line {reject.line}" + (f", {reject.column}" if reject.column else "")
         note(f"rejected {where}: {reject.reason}")
     for path in report.reject_files:
         note(f"all rejected rows: {path}")
+    for lost in report.dangling:
+        note(f"{lost.rows:,} rows of {lost.table} name a {lost.column} that {lost.refers_to} does not have")
     for source in report.refused:
         note(f"refused {source.source}: {source.refused}")
     if report.refused:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.parse import Rule, clean_text, parse_column
+from crm.cell_text import clean_text
+from crm.parse import Rule, parse_column
 from crm.parse_numbers import parse_amount, to_minor_units
 from crm.schema import DType
 
