@@ -36,6 +36,8 @@ LEAST_FILLED = 100
 STRONG_FLAG = 0.75
 PURE_SHARE = 0.99
 LEAST_PURE_ROWS = 30
+PURE_EVENTS = 0.5
+MOST_COMMON_EVENT = 0.6
 # Natural logarithm of the chance of so pure a filling among rows drawn at random.
 PURE_LOG_CHANCE = -14.0
 FALLING_FILL = 0.4
@@ -78,6 +80,7 @@ def find_leaks(
     confirmed: Collection[str] = (),
     after_outcome: Collection[str] = (),
     delayed_label: Floats | None = None,
+    ending: Floats | None = None,
 ) -> tuple[Finding, ...]:
     """The columns that know the outcome, quarantined ones first.
 
@@ -95,6 +98,8 @@ def find_leaks(
         Columns the mapping says are written after the outcome.
     delayed_label : ndarray, shape (n_rows,), or None
         The labels had the window begun 7 days later; a column that loses its skill knows what is about to happen.
+    ending : ndarray, shape (n_rows,), or None
+        Whether the event ever happened, NaN where that is open; None takes the labels.
 
     Returns
     -------
@@ -103,7 +108,7 @@ def find_leaks(
     """
     if not training_set.fields:
         return ()
-    screen = Screen(training_set, seed=seed, fit=fit)
+    screen = Screen(training_set, seed=seed, fit=fit, ending=ending)
     search = _Search(screen, confirmed=frozenset(confirmed))
     for name in sorted(set(after_outcome) & set(screen.names)):
         search.add(name, "quarantined", "stated", "the mapping says it is written after the outcome")
@@ -138,6 +143,7 @@ class _Search:
         checks: tuple[Callable[[], None], ...] = (
             self.strong_alone,
             self.filled_after_the_outcome,
+            self.holds_pure_values,
             self.filled_in_batches,
             self.strong_where_filled,
             self.names_events,
@@ -153,33 +159,64 @@ class _Search:
         return [f.name for f in self._screen.fields if f.grade is not Grade.A and f.name not in self._confirmed]
 
     def strong_alone(self) -> None:
-        """One column does what the whole model does."""
+        """One column does what the whole model does; the model is that of the columns which are not so strong.
+
+        Were the strong ones in it, two leaks would hide each other.
+        """
         screen = self._screen
-        model = area(screen.y, screen.predict(screen.names))
+        weak = [name for name in screen.names if max(self._both(name)) <= LEAST_SUSPICIOUS_AUC]
+        if len(weak) == len(screen.names):
+            return
+        model = area(screen.y, screen.predict(weak))
         limit = max(LEAST_SUSPICIOUS_AUC, model - MODEL_MARGIN)
         for name in screen.names:
             single = screen.single(name)
             least = max(limit, IDENTITY_AUC) if self._names_who(name) else limit
             if single.n_filled >= LEAST_FILLED and single.value_auc > least:
                 text = f"alone it ranks its {single.n_filled:,} filled rows with AUC {single.value_auc:.3f}"
-                self.add(name, "quarantined", "strong_alone", f"{text}, above {limit:.3f} (all columns {model:.3f})")
+                self.add(name, "quarantined", "strong_alone", f"{text}, above {limit:.3f} (the others {model:.3f})")
             if single.flag_auc > limit:
                 text = f"whether it is filled ranks the rows with AUC {single.flag_auc:.3f}, above {limit:.3f}"
                 self.add(name, "quarantined", "strong_alone", text)
 
+    def _both(self, name: str) -> tuple[float, float]:
+        single = self._screen.single(name)
+        value = single.value_auc if single.n_filled >= LEAST_FILLED else 0.0
+        return value, single.flag_auc
+
     def filled_after_the_outcome(self) -> None:
         """A column that is filled for one outcome only, beyond chance."""
-        y = self._screen.y
+        y, judged = self._screen.ending, np.isfinite(self._screen.ending)
         for name in self._screen.names:
-            filled = self._screen.filled[:, self._screen.place[name]]
+            filled = self._screen.filled[:, self._screen.place[name]] & judged
             n_filled = int(filled.sum())
-            if n_filled < LEAST_PURE_ROWS or n_filled > 0.99 * len(y):
+            if n_filled < LEAST_PURE_ROWS or n_filled > 0.99 * judged.sum():
                 continue
             events = float(y[filled].mean())
-            pure, base = (events, y.mean()) if events > y.mean() else (1 - events, 1 - y.mean())
+            mean = float(y[judged].mean())
+            pure, base = (events, mean) if events > mean else (1 - events, 1 - mean)
             if pure >= PURE_SHARE and n_filled * np.log(base) < PURE_LOG_CHANCE:
                 text = f"{pure:.1%} of the {n_filled:,} rows where it is filled end alike, {base:.1%} of all rows"
                 self.add(name, "quarantined", "filled_after_the_outcome", text)
+
+    def holds_pure_values(self) -> None:
+        """Most events stand in values of which every row ends so."""
+        y, judged = self._screen.ending, np.isfinite(self._screen.ending)
+        mean = float(y[judged].mean())
+        if not 0 < mean < MOST_COMMON_EVENT:
+            return
+        for field in self._screen.fields:
+            if field.kind is not Kind.CATEGORY:
+                continue
+            codes = self._screen.codes[:, self._screen.place[field.name]]
+            rows = judged & np.isfinite(codes)
+            known = codes[rows].astype(np.intp)
+            count, events = np.bincount(known), np.bincount(known, weights=y[rows])
+            pure = (events >= PURE_SHARE * count) & (count * np.log(mean) < PURE_LOG_CHANCE)
+            share = float(events[pure].sum() / y[judged].sum())
+            if share >= PURE_EVENTS:
+                text = f"{share:.0%} of all events have one of {int(pure.sum())} values whose rows all end so"
+                self.add(field.name, "quarantined", "holds_pure_values", f"{text}, against {mean:.0%} of all rows")
 
     def filled_in_batches(self) -> None:
         """Filled for older rows and not for newer ones: written late, or by a run that came and went."""

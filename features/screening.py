@@ -83,10 +83,14 @@ class Screen:
         Decides folds and thinning.
     fit : callable
         The learner.
+    ending : ndarray, shape (n_rows,), or None
+        Whether the event ever happened, NaN while open; None takes the labels.
     """
 
-    def __init__(self, training_set: TrainingSet, *, seed: int, fit: Fit) -> None:
-        rows = thinned(training_set, seed)
+    def __init__(self, training_set: TrainingSet, *, seed: int, fit: Fit, ending: Floats | None = None) -> None:
+        chosen = thinned(training_set, seed)
+        rows = training_set.take(chosen)
+        self.ending = (training_set.label if ending is None else ending)[chosen]
         self.fields = rows.fields
         self.y = rows.label
         self.rows = rows
@@ -149,15 +153,13 @@ class Screen:
         )
 
 
-def thinned(training_set: TrainingSet, seed: int) -> TrainingSet:
-    """The rows with a known outcome, whole groups of them, at most about 12,000."""
-    known = training_set.take(np.isfinite(training_set.label))
-    n_rows = len(known.label)
-    if n_rows <= MOST_ROWS:
-        return known
-    groups, place = np.unique(known.group, return_inverse=True)
-    drawn = np.random.default_rng(seed).random(len(groups))
-    return known.take(drawn[place] < MOST_ROWS / n_rows)
+def thinned(training_set: TrainingSet, seed: int) -> npt.NDArray[np.intp]:
+    """Numbers of the rows with a known outcome, whole groups of them, at most about 12,000."""
+    known = np.isfinite(training_set.label)
+    if known.sum() > MOST_ROWS:
+        groups, place = np.unique(training_set.group, return_inverse=True)
+        known &= np.random.default_rng(seed).random(len(groups))[place] < MOST_ROWS / known.sum()
+    return np.flatnonzero(known)
 
 
 def area(y: Floats, score: Floats) -> float:
