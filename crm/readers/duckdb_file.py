@@ -77,7 +77,7 @@ def _select(connection: duckdb.DuckDBPyConnection, source: SourceSpec, file: str
 
 
 def _fetch(connection: duckdb.DuckDBPyConnection, sql: str, source: SourceSpec, file: str) -> pa.Table:
-    reader = cast(pa.RecordBatchReader, connection.execute(sql).to_arrow_reader(_BATCH_ROWS))
+    reader = cast(pa.RecordBatchReader, connection.sql(sql).to_arrow_reader(_BATCH_ROWS))
     batches: list[pa.RecordBatch] = []
     rows = taken = 0
     for batch in reader:

@@ -10,10 +10,12 @@ import pyarrow as pa
 
 from crm.mapping_sources import SourceSpec
 from crm.raw import BadSource, RawTable
+from crm.readers.content import require_content
 from crm.readers.delimited import read_delimited
 from crm.readers.sandbox import read_in_child
 
 _MOST_EXAMPLES = 3
+_CONTENT = {"excel": "Excel", "parquet": "Parquet", "duckdb": "DuckDB"}
 
 
 def read_source(source: SourceSpec, folder: Path) -> RawTable:
@@ -86,7 +88,11 @@ def _what_is_there(folder: Path) -> str:
 
 def _read_unchanged(path: Path, source: SourceSpec) -> RawTable:
     before = path.stat()
-    table = read_delimited(path, source) if source.resolved_kind == "csv" else read_in_child(path, source)
+    if source.resolved_kind == "csv":
+        table = read_delimited(path, source)
+    else:
+        require_content(path, _CONTENT[source.resolved_kind])
+        table = read_in_child(path, source)
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise BadSource(f"{path.name}: the file changed while it was read; wait until it is written and try again")
