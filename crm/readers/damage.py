@@ -8,7 +8,8 @@ from collections.abc import Sequence
 _TOTAL = re.compile(r"(grand |sub)?totals?|sum|summe|gesamt(summe)?|total général|合计|总计|小计|共计", re.IGNORECASE)
 # UTF-8 read as Windows-1252 or Latin-1: a lead byte as a letter, followed by what its second byte looks like.
 _MOJIBAKE = re.compile(r"[Â-ô][\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]+")
-_LOST = ("\ufffd", "锟斤拷", "ï¿½")
+# A byte order mark inside a file is the start of another that was appended to it.
+_LOST = ("\ufffd", "锟斤拷", "ï¿½", "\ufeff")
 
 
 def is_total(cells: Sequence[object]) -> bool:

@@ -173,7 +173,9 @@ class _Sheet:
                 return self._reject(line, name, f"expected at most {limit:,} characters, came {len(cell):,}")
             if check_text and not cell.isascii() and is_damaged(cell):
                 return self._reject(
-                    line, name, "the letters were damaged before the file came here (wrong encoding); export it again"
+                    line,
+                    name,
+                    "letters damaged before the file came here (wrong encoding, files put together)",
                 )
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from openpyxl.utils.cell import coordinate_to_tuple, range_boundaries
 from crm.raw import BadSource
 
 _MOST_MERGED = 100_000
+_FACTS = re.compile(rb"mergeCell |<(\w+:)?f[ >/]")
 _SPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
@@ -65,9 +67,8 @@ def read_facts(archive: zipfile.ZipFile, part: str, *, file: str) -> SheetFacts:
     BadSource
         The XML declares entities, or merges more ranges than any real sheet.
     """
-    with archive.open(part.lstrip("/")) as start:
-        if b"<!DOCTYPE" in start.read(4096):
-            raise BadSource(f"{file}: the sheet declares XML entities, which no Excel writes; save it again in Excel")
+    if not _has_facts(archive, part.lstrip("/"), file):
+        return SheetFacts(merged=(), unstored=())
     merged: list[tuple[int, int, int, int]] = []
     unstored: list[tuple[int, int]] = []
     with archive.open(part.lstrip("/")) as sheet:
@@ -84,3 +85,16 @@ def read_facts(archive: zipfile.ZipFile, part: str, *, file: str) -> SheetFacts:
             elif element.tag == f"{_SPACE}row":
                 element.clear()
     return SheetFacts(merged=tuple(merged), unstored=tuple(unstored))
+
+
+def _has_facts(archive: zipfile.ZipFile, part: str, file: str) -> bool:
+    """Whether the sheet merges or computes at all: most do not, and parsing it twice is slow."""
+    found, tail = False, b""
+    with archive.open(part) as sheet:
+        while block := sheet.read(1 << 20):
+            text = tail + block
+            if b"<!DOCTYPE" in text:
+                raise BadSource(f"{file}: the sheet declares XML entities, as no Excel does; save it again in Excel")
+            found = found or _FACTS.search(text) is not None
+            tail = text[-32:]
+    return found

@@ -37,7 +37,9 @@ def read_parquet(path: Path, source: SourceSpec) -> RawTable:
     """
     require_content(path, "Parquet")
     try:
-        with pq.ParquetFile(path, memory_map=False, thrift_string_size_limit=64 << 20) as file:
+        with pq.ParquetFile(
+            path, memory_map=False, page_checksum_verification=True, thrift_string_size_limit=64 << 20
+        ) as file:
             _require_bounds(file.metadata, source, path.name)
             schema = file.schema_arrow
             batches = _read_batches(file, source, path.name, path.stat().st_size)
