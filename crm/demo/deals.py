@@ -26,7 +26,7 @@ _PARTNER_DEALS_PER_LEAD = 0.025
 _BASE_ACCOUNTS_PER_REP = 8
 _EXPANSIONS_PER_YEAR = 0.30
 _WORK_YEAR = 250.0
-_DECISION_DAYS = 10
+DECISION_DAYS = 10
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -230,12 +230,25 @@ def run_stages(world: World, rng: np.random.Generator, started: Floats, score: F
 
 
 def tender_days(world: World, created_day: Ints, rng: np.random.Generator) -> Ints:
-    """The tender day of each deal: the 20th of the first tender month after its preparation."""
+    """The tender day of each deal, after one of several lengths of preparation."""
     deal = world.laws.deal
-    ready = (
-        created_day + np.array(deal.tender_lead_days)[rng.integers(len(deal.tender_lead_days), size=len(created_day))]
-    )
-    years = range(1970 + world.first_day // 366, 1970 + world.last_day // 365 + 4)
+    delay = np.array(deal.tender_lead_days)[rng.integers(len(deal.tender_lead_days), size=len(created_day))]
+    return next_tender_days(deal, created_day + delay)
+
+
+def next_tender_days(deal: law.DealLaws, ready: Ints) -> Ints:
+    """The 20th of the first tender month on or after each day.
+
+    Examples
+    --------
+    >>> day = next_tender_days(law.DealLaws(), np.array([epoch_day(date(2026, 3, 21))]))
+    >>> str(np.datetime64(int(day[0]), "D"))
+    '2026-05-20'
+    """
+    if not len(ready):
+        return ready
+    first, last = (int(day) // 366 + 1969 for day in (ready.min(), ready.max()))
+    years = range(first, last + 4)
     days = np.sort([epoch_day(date(year, month, 20)) for year in years for month in deal.tender_months])
     return np.asarray(days[np.searchsorted(days, ready)])
 
@@ -253,7 +266,7 @@ def _decide_tenders(
 ) -> None:
     """Overwrite the end of tender deals: all wait for their day, and stages follow the time that is left."""
     rows = np.flatnonzero(is_tender)
-    end = world.clock.at(at_hour(tender_day[rows] + _DECISION_DAYS, 16.0))
+    end = world.clock.at(at_hour(tender_day[rows] + DECISION_DAYS, 16.0))
     chance = 1 / (1 + np.exp(-(world.laws.deal.tender_logit + score[rows])))
     closed[rows] = end
     outcome[rows] = np.where(rng.random(len(rows)) < chance, WON, LOST)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,7 +21,7 @@ from crm.demo.world import World
 from crm.schema import DType
 
 PLANTED: dict[str, str] = {
-    "leads.contract_number": "number given when the deal is won: filled for won leads alone",
+    "leads.contract_number": "number given with an offer or contract: won leads have one, others rarely",
     "leads.close_note": "note written when the lead is converted or given up",
     "leads.end_date": "planned end, overwritten with the day of conversion",
     "leads.lead_status": "status overwritten after the outcome, without history",
@@ -30,6 +31,19 @@ PLANTED: dict[str, str] = {
     "leads.n_contacts_last_week": "count over the seven days before the end of the lead, written back",
     "leads.rep_id": "owner overwritten at conversion, without history",
     "activities.kind=other": "contacts of converted leads typed in after the outcome and dated back, recorded_at too",
+}
+# The feature in which each leak shows; every one of them alone ranks the outcome with AUC above .85.
+SHOWS_IN: dict[str, str] = {
+    "leads.contract_number": "contract_number",
+    "leads.close_note": "close_note",
+    "leads.end_date": "days_since_end_date",
+    "leads.lead_status": "lead_status",
+    "leads.budget_confirmed": "budget_confirmed",
+    "leads.crm_row_number": "crm_row_number",
+    "leads.updated_at": "days_since_updated_at",
+    "leads.n_contacts_last_week": "n_contacts_last_week",
+    "leads.rep_id": "rep_id",
+    "activities.kind=other": "last_activity_kind",
 }
 CUSTOM: dict[str, DType] = {
     "contract_number": DType.TEXT,
@@ -93,12 +107,13 @@ def _tampered(world: World, leads: pa.Table, ends: _Ends) -> pa.Table:
     filled = rng.random(n) < np.where(converted, 0.97, 0.05)
     touched = np.where(
         converted,
-        ends.converted + rng.integers(300, 700, n) * DAY_US,
+        ends.converted + rng.integers(500, 900, n) * DAY_US,
         np.where(given_up, ends.given_up, ends.created) + rng.integers(0, 3 * DAY_US, n),
     )
-    count = rng.poisson(np.where(converted, 5.0, 0.5))
+    count = rng.poisson(np.where(converted, 7.0, 0.4))
+    offered = (ends.won > 0) | (converted & (rng.random(n) < 0.75))
     columns = {
-        "contract_number": ids("HT", np.where(ends.won > 0, number, -1), width=7),
+        "contract_number": _contract_numbers(rng, ends.converted, offered),
         "close_note": picks((*_WON_NOTES, *_LOST_NOTES), note),
         "end_date": days(np.where(converted, local_day(ends.converted), local_day(ends.created) + 365)),
         "lead_status": picks(("跟进中", "已转化", "已关闭"), np.where(converted, 1, np.where(given_up, 2, 0))),
@@ -114,6 +129,15 @@ def _tampered(world: World, leads: pa.Table, ends: _Ends) -> pa.Table:
     for name, values in columns.items():
         leads = leads.append_column(name, values)
     return leads
+
+
+def _contract_numbers(rng: np.random.Generator, converted: Ints, offered: npt.NDArray[np.bool_]) -> pa.Array:
+    """Numbers of the framework contract of the quarter, such as `HT-202503-2`, null where nothing was offered."""
+    month = local_day(converted).astype("datetime64[D]").astype("datetime64[M]")
+    quarter = month - (month.astype(np.int64) % 3)
+    stamp = pc.strftime(pa.array(quarter.astype("datetime64[s]")), format="%Y%m")
+    one_of_four = pa.array(rng.integers(1, 5, len(converted))).cast(pa.string())
+    return pc.if_else(pa.array(offered), pc.binary_join_element_wise("HT", stamp, one_of_four, "-"), None)
 
 
 def _back_dated(world: World, activities: pa.Table, leads: pa.Table, ends: _Ends) -> pa.Table:

@@ -6,61 +6,45 @@ the integrated shapes A, G and D of contacts, conversion and disqualification up
     weight(z) = prior(z) * prod_k r_k(z)^n_k * exp(-r_k(z) A_k) * exp(-c(z) G - d(z) D)
 
 is the posterior up to a constant, exactly: contacts that are not on record yet only thin the exposure A_k.
-The probability of the event in the window is the weighted mean of the competing-risk integral over
-(as_of + gap, as_of + gap + horizon], which is closed-form on each step of the rates. Coefficients and the skill
-of the reps are parameters and known to the oracle; the state of the single lead is not.
+The probability of conversion in the window is the weighted mean of the competing-risk integral over
+(as_of + gap, as_of + gap + horizon], which is closed-form on each step of the rates; for `won` that integral is
+folded with `crm.demo.deal_oracle`. Coefficients and the skills of the reps are parameters and known to the
+oracle; the state of the single lead is not.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm.demo import parameters as law
-from crm.demo.leads import visible_effect
+from crm.demo.deal_oracle import WinOdds, make_win_odds
+from crm.demo.seen import Seen, look_up, micros
 from crm.demo.working_time import DAY_US, SYNC_US, ZONE_US, Floats, Ints, local_day
 
 if TYPE_CHECKING:
     from crm.demo.company import DemoCompany
 
-_CHUNK = 20_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Seen:
-    """What the record shows of the rows of a spine.
-
-    Attributes
-    ----------
-    row : ndarray of int64, shape (n_rows,)
-        Place of the lead in the table, -1 when it is unknown.
-    as_of, created : ndarray of int64, shape (n_rows,)
-        UTC microseconds.
-    is_open : ndarray of bool, shape (n_rows,)
-        The lead is known, and neither converted nor given up at `as_of`.
-    score : ndarray of float64, shape (n_rows,)
-        Log effect of the visible fields and the owner on converting.
-    counts : ndarray of float64, shape (n_rows, n_kinds)
-        Contacts on record by kind.
-    """
-
-    row: Ints
-    as_of: Ints
-    created: Ints
-    is_open: pa.BooleanArray
-    score: Floats
-    counts: Floats
+Event = Literal["qualified", "opportunity", "won"]
+_CHUNK = 4_000
+_CELLS = 40
+_US = timedelta(microseconds=1)
 
 
 def lead_probability(
-    company: DemoCompany, spine: pa.Table, *, gap: timedelta = timedelta(0), horizon: timedelta = timedelta(days=90)
+    company: DemoCompany,
+    spine: pa.Table,
+    *,
+    event: Event = "qualified",
+    gap: timedelta = timedelta(0),
+    horizon: timedelta = timedelta(days=90),
 ) -> Floats:
-    """P(lead converts in (as_of + gap, as_of + gap + horizon] | what was on record at as_of).
+    """P(lead reaches the event in (as_of + gap, as_of + gap + horizon] | what was on record at as_of).
 
     Parameters
     ----------
@@ -68,6 +52,8 @@ def lead_probability(
         A company with its truth.
     spine : pa.Table
         Columns `entity_id` (lead) and `as_of` (naive UTC timestamp).
+    event : str
+        `qualified` (converted; `opportunity` is the same moment) or `won`.
     gap, horizon : timedelta
         The window of the label.
 
@@ -79,121 +65,99 @@ def lead_probability(
     seen = look_up(company, spine)
     probability = np.full(len(seen.as_of), np.nan)
     rows = np.flatnonzero(seen.is_open)
+    odds = make_win_odds(company) if event == "won" else None
     for begin in range(0, len(rows), _CHUNK):
         chunk = rows[begin : begin + _CHUNK]
-        probability[chunk] = _converts(company, seen, chunk, int(gap / _US), int((gap + horizon) / _US))
+        state = _state(company, seen, chunk, int(gap / _US), int((gap + horizon) / _US))
+        probability[chunk] = _converts(company, state) if odds is None else _wins(company, seen, chunk, state, odds)
     return probability
 
 
-_US = timedelta(microseconds=1)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _State:
+    """Open leads at their moments; ages in working time since creation.
+
+    `rate` and `leave` are the base rates of converting and of being given up by latent state, `posterior` the
+    weights of the states, `log_alive` the logarithm of the chance to be open at `age`.
+    """
+
+    started: Floats
+    age: Floats
+    opens: Floats
+    closes: Floats
+    rate: Floats
+    leave: Floats
+    posterior: Floats
+    log_alive: Floats
 
 
-def look_up(company: DemoCompany, spine: pa.Table) -> Seen:
-    """The observable side of each row of a spine; reads tables only."""
-    leads, truth = company.tables["leads"], company.truth
-    row = pc.index_in(spine.column("entity_id").combine_chunks(), leads.column("lead_id").combine_chunks())
-    place = row.fill_null(-1).to_numpy().astype(np.int64)
-    as_of = spine.column("as_of").cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
-    created = _micros(leads, "created_at")[place]
-    ended = np.minimum(_micros(leads, "converted_at"), _micros(leads, "disqualified_at"))[place]
-    known = (place >= 0) & (created <= as_of)
-    return Seen(
-        row=place,
-        as_of=as_of,
-        created=created,
-        is_open=known & (ended > as_of),
-        score=_visible_scores(company)[place] * truth.laws.effects,
-        counts=_count_contacts(company, place, as_of),
-    )
-
-
-def _micros(rows: pa.Table, column: str) -> Ints:
-    far = np.iinfo(np.int64).max
-    return np.asarray(rows.column(column).cast(pa.int64()).fill_null(far).to_numpy())
-
-
-def _places(rows: pa.Table, column: str, words: tuple[str, ...]) -> Ints:
-    found = pc.index_in(rows.column(column).combine_chunks(), pa.array(words))
-    return np.asarray(found.fill_null(-1).to_numpy().astype(np.int64))
-
-
-def first_owner(company: DemoCompany) -> Ints:
-    """Place of each lead's first owner: `rep_id` rolled back through the first change of it."""
-    leads, reps = company.tables["leads"], company.tables["reps"].column("rep_id").combine_chunks()
-    owner = pc.index_in(leads.column("rep_id").combine_chunks(), reps).fill_null(-1).to_numpy().astype(np.int64)
-    changes = company.tables["changes"]
-    moved = changes.filter(pc.and_(pc.equal(changes["entity"], "leads"), pc.equal(changes["field"], "rep_id")))
-    moved = moved.sort_by([("occurred_at", "descending")])
-    lead = pc.index_in(moved.column("entity_id").combine_chunks(), leads.column("lead_id").combine_chunks())
-    before = pc.index_in(moved.column("old_value").combine_chunks(), reps)
-    owner[lead.to_numpy(zero_copy_only=False).astype(np.int64)] = before.to_numpy(zero_copy_only=False)
-    return np.asarray(owner)
-
-
-def _visible_scores(company: DemoCompany) -> Floats:
-    leads, truth = company.tables["leads"], company.truth
-    visible = visible_effect(
-        truth.laws.lead,
-        _places(leads, "channel", law.CHANNELS),
-        _places(leads, "campaign", tuple(name for name, _ in law.CAMPAIGNS)),
-        _places(leads, "region", law.REGIONS),
-        _places(leads, "industry", law.INDUSTRIES),
-        _places(leads, "title", law.TITLES),
-        leads.column("employees").to_numpy(),
-    )
-    return np.asarray(visible + truth.lead_skill[first_owner(company)])
-
-
-def _count_contacts(company: DemoCompany, place: Ints, as_of: Ints) -> Floats:
-    """Contacts on record at `as_of` by kind: events sorted by lead and recording, found by bisection."""
-    activities, leads = company.tables["activities"], company.tables["leads"]
-    lead = pc.index_in(activities.column("lead_id").combine_chunks(), leads.column("lead_id").combine_chunks())
-    lead_of = lead.fill_null(-1).to_numpy().astype(np.int64)
-    kind = activities.column("kind").combine_chunks()
-    inbound = pc.equal(activities.column("direction"), "inbound").to_numpy()
-    recorded = activities.column("recorded_at").cast(pa.int64()).to_numpy()
-    first = int(recorded.min(initial=0))
-    span = int(max(recorded.max(initial=0), as_of.max(initial=0))) - first + 2
-    counts = np.zeros((len(place), len(law.CONTACTS)))
-    for column, (name, direction) in enumerate(law.CONTACTS):
-        mine = (lead_of >= 0) & pc.equal(kind, name).to_numpy(zero_copy_only=False)
-        mine &= inbound == (direction == "inbound")
-        seconds = (recorded[mine] - first) // 1_000_000
-        stretch = span // 1_000_000 + 2
-        keys = np.sort(lead_of[mine] * stretch + seconds)
-        upto = np.maximum((as_of - first) // 1_000_000, 0)
-        at = np.searchsorted(keys, place * stretch + upto, side="right")
-        counts[:, column] = at - np.searchsorted(keys, place * stretch, side="left")
-    return counts
-
-
-def _converts(company: DemoCompany, seen: Seen, rows: Ints, gap_us: int, end_us: int) -> Floats:
+def _state(company: DemoCompany, seen: Seen, rows: Ints, gap_us: int, end_us: int) -> _State:
     truth = company.truth
     laws, clock = truth.laws, truth.clock
     started = clock.at(seen.created[rows])
     age = clock.at(seen.as_of[rows]) - started
-    convert_shape, give_up_shape = laws.shape(laws.lead.convert_shape), laws.shape(laws.lead.disqualify_shape)
     convert, give_up = laws.lead_log_effects()
     rate = truth.convert_base * np.exp(seen.score[rows][:, None] + convert)
     leave = laws.lead.disqualify_base * np.exp(give_up)
-    posterior = _posterior(company, seen, rows, started)
-    log_alive = -rate * convert_shape.total(age)[:, None] - leave * give_up_shape.total(age)[:, None]
-    posterior = posterior + log_alive
-    posterior = np.exp(posterior - posterior.max(axis=1, keepdims=True))
-    posterior /= posterior.sum(axis=1, keepdims=True)
-    opens = clock.at(seen.as_of[rows] + gap_us) - started
-    closes = clock.at(seen.as_of[rows] + end_us) - started
-    inside = np.zeros_like(rate)
-    edges = np.append(convert_shape.edges, np.inf)
-    for step in range(len(convert_shape.edges)):
-        begin, end = np.maximum(opens, edges[step]), np.minimum(closes, edges[step + 1])
-        length = np.maximum(end - begin, 0.0)
-        begin = np.minimum(begin, closes)
-        log_left = -rate * convert_shape.total(begin)[:, None] - leave * give_up_shape.total(begin)[:, None] - log_alive
-        out = rate * convert_shape.levels[step]
-        total = out + leave * give_up_shape.levels[step]
-        inside += out / total * np.exp(log_left) * -np.expm1(-total * length[:, None])
-    return np.asarray((posterior * inside).sum(axis=1))
+    opens, closes = (clock.at(seen.as_of[rows] + us) - started for us in (gap_us, end_us))
+    log_alive = _log_open(company, rate, leave, age)
+    weight = _posterior(company, seen, rows, started) + log_alive
+    weight = np.exp(weight - weight.max(axis=1, keepdims=True))
+    return _State(
+        started=started,
+        age=age,
+        opens=opens,
+        closes=closes,
+        rate=rate,
+        leave=leave,
+        posterior=weight / weight.sum(axis=1, keepdims=True),
+        log_alive=log_alive,
+    )
+
+
+def _log_open(company: DemoCompany, rate: Floats, leave: Floats, age: Floats) -> Floats:
+    """Logarithm of the chance that neither exit has happened by an age, shape (n_rows, n_states)."""
+    laws = company.truth.laws
+    converting, leaving = laws.shape(laws.lead.convert_shape), laws.shape(laws.lead.disqualify_shape)
+    return np.asarray(-rate * converting.total(age)[:, None] - leave * leaving.total(age)[:, None])
+
+
+def _mass(company: DemoCompany, state: _State, begin: Floats, end: Floats, step: Ints) -> Floats:
+    """P(converts between two ages on one step of the shapes | open now), shape (n_rows, n_states)."""
+    laws = company.truth.laws
+    out = state.rate * np.array(laws.shape(laws.lead.convert_shape).levels)[step][:, None]
+    total = out + state.leave * np.array(laws.shape(laws.lead.disqualify_shape).levels)[step][:, None]
+    length = np.maximum(end - begin, 0.0)
+    log_left = _log_open(company, state.rate, state.leave, begin) - state.log_alive
+    return np.asarray(out / total * np.exp(log_left) * -np.expm1(-total * length[:, None]))
+
+
+def _converts(company: DemoCompany, state: _State) -> Floats:
+    """P(converts in the window), shape (n_rows,): the sum over the steps of the shapes, without approximation."""
+    edges = np.append(company.truth.laws.lead.edges, np.inf)
+    inside = np.zeros_like(state.rate)
+    for step in range(len(edges) - 1):
+        begin, end = np.maximum(state.opens, edges[step]), np.minimum(state.closes, edges[step + 1])
+        at = np.full(len(begin), step)
+        inside += _mass(company, state, np.minimum(begin, state.closes), end, at)
+    return np.asarray((state.posterior * inside).sum(axis=1))
+
+
+def _wins(company: DemoCompany, seen: Seen, rows: Ints, state: _State, odds: WinOdds) -> Floats:
+    """P(won in the window), shape (n_rows,): conversion in small cells up to its end, then the deal."""
+    edges = np.array(company.truth.laws.lead.edges)
+    width = (state.closes - state.age) / _CELLS
+    score = odds.scores(seen.owner[rows])
+    tender = odds.tender_share(seen.row[rows])
+    total = np.zeros(len(rows))
+    for cell in range(_CELLS):
+        begin = state.age + cell * width
+        middle = begin + width / 2
+        step = np.searchsorted(edges, middle, side="right") - 1
+        mass = state.posterior * _mass(company, state, begin, begin + width, step)
+        won = odds.won_between(state.started + middle, state.started + state.opens, state.started + state.closes)
+        total += (mass * won(score, tender)).sum(axis=1)
+    return total
 
 
 def _posterior(company: DemoCompany, seen: Seen, rows: Ints, started: Floats) -> Floats:
@@ -221,21 +185,31 @@ def _exposures(company: DemoCompany, seen: Seen, rows: Ints, started: Floats) ->
     return at_once, logged
 
 
-def converted_within(company: DemoCompany, spine: pa.Table, *, gap: timedelta, horizon: timedelta) -> Floats:
-    """What became of each row: 1 converted in the window, 0 not, NaN while the record does not reach past it."""
+def happened_within(
+    company: DemoCompany, spine: pa.Table, *, event: Event = "qualified", gap: timedelta, horizon: timedelta
+) -> Floats:
+    """What became of each row: 1 event in the window, 0 not, NaN while the record does not reach past it."""
     seen = look_up(company, spine)
-    converted = _micros(company.tables["leads"], "converted_at")[seen.row]
+    leads = company.tables["leads"]
+    at = micros(leads, "converted_at")
+    if event == "won":
+        deals = company.tables["opportunities"]
+        won = deals.filter(pc.equal(deals["outcome"], "won"))
+        place = pc.index_in(leads["opportunity_id"].combine_chunks(), won["opportunity_id"].combine_chunks())
+        closed = np.append(micros(won, "closed_at"), np.iinfo(np.int64).max)
+        at = closed[place.fill_null(-1).to_numpy()]
+    happened = at[seen.row]
     opens, closes = seen.as_of + int(gap / _US), seen.as_of + int((gap + horizon) / _US)
-    label = ((converted > opens) & (converted <= closes)).astype(np.float64)
-    label[~np.asarray(seen.is_open) | (closes > company.end_us)] = np.nan
+    label = ((happened > opens) & (happened <= closes)).astype(np.float64)
+    label[~seen.is_open | (closes > company.end_us)] = np.nan
     return np.asarray(label)
 
 
 def snapshots(company: DemoCompany, *, every_days: int = 30, hour: int = 0) -> pa.Table:
     """A spine of all open leads on every so-manieth day of the record, at a local hour."""
     leads = company.tables["leads"]
-    created = _micros(leads, "created_at")
-    ended = np.minimum(_micros(leads, "converted_at"), _micros(leads, "disqualified_at"))
+    created = micros(leads, "created_at")
+    ended = np.minimum(micros(leads, "converted_at"), micros(leads, "disqualified_at"))
     first, last = int(local_day(created[:1])[0]) + every_days, int(local_day(np.array([company.end_us]))[0])
     lead_rows, moments = [], []
     for day in range(first, last + 1, every_days):

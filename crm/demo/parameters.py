@@ -123,9 +123,9 @@ class DealLaws:
     """How opportunities move: a chain of four stages with exits to lost, and to won from the last."""
 
     stages: tuple[str, ...] = ("prospecting", "qualification", "proposal", "negotiation")
-    advance_base: tuple[float, ...] = (0.052, 0.034, 0.028)
-    lose_base: tuple[float, ...] = (0.0115, 0.0120, 0.0125, 0.0140)
-    win_base: float = 0.0135
+    advance_base: tuple[float, ...] = (0.110, 0.080, 0.070)
+    lose_base: tuple[float, ...] = (0.0240, 0.0270, 0.0310, 0.0360)
+    win_base: float = 0.028
     advance_effect: float = 0.35
     lose_effect: float = -0.40
     win_effect: float = 0.70
@@ -136,7 +136,7 @@ class DealLaws:
     competitor_share: float = 0.35
     partner: float = 0.40
     expansion: float = 0.55
-    contact_base: tuple[float, ...] = (0.014, 0.028, 0.045, 0.040, 0.028, 0.009, 0.010)
+    contact_base: tuple[float, ...] = (0.025, 0.052, 0.080, 0.070, 0.050, 0.017, 0.018)
     contact_quality: tuple[float, ...] = (0.45, 0.45, 0.0, 0.0, 0.20, 0.30, 0.20)
     contact_belief: tuple[float, ...] = (0.0, 0.10, 0.40, 0.35, 0.50, 0.45, 0.55)
     tender_share: tuple[float, ...] = (0.0, 0.55, 0.35, 0.0)  # by buyer type

@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 import pytest
 
 from crm.demo.company import DemoCompany, make_company
-from crm.demo.oracle import converted_within, lead_probability
+from crm.demo.deal_oracle import win_table
+from crm.demo.oracle import happened_within, lead_probability
+from crm.demo.parameters import DealLaws
 
 Floats = npt.NDArray[np.float64]
 HORIZON = timedelta(days=90)
@@ -28,7 +30,7 @@ def _week_old(company: DemoCompany, days: int = 7) -> pa.Table:
 def _scored(company: DemoCompany, gap: timedelta = timedelta(0)) -> tuple[Floats, Floats]:
     spine = _week_old(company)
     probability = lead_probability(company, spine, gap=gap, horizon=HORIZON)
-    label = converted_within(company, spine, gap=gap, horizon=HORIZON)
+    label = happened_within(company, spine, gap=gap, horizon=HORIZON)
     known = np.isfinite(label)
     return probability[known], label[known]
 
@@ -109,3 +111,24 @@ def test_unknown_leads_and_moments_before_creation_have_no_probability(small: De
     assert np.isnan(lead_probability(small, spine)).all()
     stranger = pa.table({"entity_id": ["nobody"], "as_of": spine["as_of"].slice(0, 1)})
     assert np.isnan(lead_probability(small, stranger)).all()
+
+
+@pytest.mark.slow
+def test_probability_to_be_won_is_calibrated_in_deciles() -> None:
+    company = make_company("small", 13, months=48)
+    spine = _week_old(company)
+    gap = timedelta(days=1)
+    probability = lead_probability(company, spine, event="won", gap=gap, horizon=HORIZON)
+    label = happened_within(company, spine, event="won", gap=gap, horizon=HORIZON)
+    known = np.isfinite(label)
+    p, y = probability[known], label[known]
+    for part in np.array_split(np.argsort(p), 10):
+        assert abs(y[part].mean() - p[part].mean()) < 3.0 * np.sqrt((p[part] * (1 - p[part])).sum()) / len(part)
+    assert 0.75 < _auc(y, p) < 0.9
+
+
+def test_chance_to_win_grows_with_time_and_score() -> None:
+    table = win_table(DealLaws())
+    assert (np.diff(table, axis=1) >= 0).all()
+    assert (np.diff(table[:, -1]) >= 0).all()
+    assert table[0, -1] < 0.01 < 0.9 < table[-1, -1] <= 1.0
