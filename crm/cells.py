@@ -21,7 +21,7 @@ from crm.mapping import Source, nearest
 from crm.mapping_columns import UNITS, ColumnSpec
 from crm.parse import BadCell, Parsed, Rule, parse_column
 from crm.parse_numbers import FALSE_WORDS, TRUE_WORDS, exponent_of, parse_amount, to_minor_units
-from crm.raw import BadSource
+from crm.raw import BadSource, Reject
 from crm.schema import Column, DType, arrow_type
 
 _FINGERPRINT_LENGTH = 16
@@ -58,6 +58,8 @@ class SourceRows:
         Where each row stands in the source.
     number : ndarray of int64, shape (n_rows,)
         Number of each row of the source, from 1.
+    parts : tuple of (str, int)
+        Name and number of rows of each file, when the source is several.
     """
 
     source: Source
@@ -67,6 +69,19 @@ class SourceRows:
     zone: ZoneInfo
     currency: str
     decimal_comma: bool
+    parts: tuple[tuple[str, int], ...] = ()
+
+    def reject(self, row: int, column: str, value: str, reason: str) -> Reject:
+        """A cell of a row at fault, named by line, and by file when the source is several."""
+        number, file = int(self.number[row]), ""
+        for name, count in self.parts if len(self.parts) > 1 else ():
+            if number <= count:
+                file = f"{name}: "
+                break
+            number -= count
+        return Reject(
+            source=self.source.name, line=int(self.line[row]), column=column, value=value, reason=f"{file}{reason}"
+        )
 
     def cells(self, name: str) -> pa.ChunkedArray:
         """A source column.
@@ -90,15 +105,7 @@ class SourceRows:
 
     def take(self, index: npt.NDArray[np.int64]) -> SourceRows:
         """The rows at these positions."""
-        return SourceRows(
-            source=self.source,
-            rows=self.rows.take(pa.array(index)),
-            line=self.line[index],
-            number=self.number[index],
-            zone=self.zone,
-            currency=self.currency,
-            decimal_comma=self.decimal_comma,
-        )
+        return replace(self, rows=self.rows.take(pa.array(index)), line=self.line[index], number=self.number[index])
 
 
 def fill_column(

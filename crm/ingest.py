@@ -226,6 +226,7 @@ class _Run:
             zone=zone,
             currency=source.currency or self._config.company.currency,
             decimal_comma=self._company.decimal_comma,
+            parts=raw.parts,
         )
         reports: list[SourceReport] = []
         rejects: list[Reject] = list(raw.rejects)
@@ -235,7 +236,7 @@ class _Run:
                 batch = build_batch(shape.rows, shape.target, self)
                 outside = raw.rejects if number == 0 else ()
                 rejects += [*shape.rejects, *batch.rejects]
-                _require_acceptable(source, batch, (*outside, *shape.rejects), raw)
+                _require_acceptable(source, batch, (*outside, *shape.rejects))
                 tell(f"merge {batch.table}")
                 recorded = shape.target.recorded_at or source.recorded_at
                 moment = Moment(now=self._now, zone=zone, source=source.name, recorded=recorded)
@@ -299,8 +300,8 @@ def _read_once(source: Source, folder: Path, cache: dict[str, RawTable]) -> RawT
     return replace(raw, rejects=tuple(replace(reject, source=source.name) for reject in raw.rejects))
 
 
-def _require_acceptable(source: Source, batch: Batch, outside: tuple[Reject, ...], raw: RawTable) -> None:
-    n_outside = len({reject.line for reject in outside})
+def _require_acceptable(source: Source, batch: Batch, outside: tuple[Reject, ...]) -> None:
+    n_outside = len(outside)
     rejected = batch.rejected + n_outside
     if rejected == 0:
         return
@@ -318,15 +319,14 @@ def _require_acceptable(source: Source, batch: Batch, outside: tuple[Reject, ...
 
 
 def _report(source: Source, raw: RawTable, shape: Shape, batch: Batch, merged: Merged) -> SourceReport:
-    outside = len({reject.line for reject in (*raw.rejects, *shape.rejects)})
     return SourceReport(
         source=source.name,
         table=batch.table,
-        read=raw.rows.num_rows + len({reject.line for reject in raw.rejects}),
+        read=raw.rows.num_rows + len(raw.rejects),
         inserted=merged.inserted,
         changed=merged.changed,
         unchanged=merged.unchanged,
-        rejected=batch.rejected + outside,
+        rejected=batch.rejected + len(raw.rejects) + len(shape.rejects),
         skipped=batch.skipped + shape.skipped,
     )
 

@@ -168,12 +168,11 @@ def _events(rows: SourceRows, stated: EventsTarget) -> Iterator[Shape]:
     unusable = pc.or_(pc.is_null(times.values), pc.is_null(case)).to_numpy(zero_copy_only=False)
     reasons = {cell.row: cell for cell in times.bad}
     rejects = tuple(
-        Reject(
-            source=rows.source.name,
-            line=int(rows.line[row]),
-            column=name if row in reasons else f"{stated.case}, {name}",
-            value=reasons[row].value if row in reasons else "",
-            reason=reasons[row].reason if row in reasons else "expected an event with a case and a time",
+        rows.reject(
+            row,
+            name if row in reasons else f"{stated.case}, {name}",
+            reasons[row].value if row in reasons else "",
+            reasons[row].reason if row in reasons else "expected an event with a case and a time",
         )
         for row in np.flatnonzero(unusable).tolist()
     )

@@ -74,9 +74,10 @@ def build_batch(rows: SourceRows, target: TableTarget, record: Record) -> Batch:
         skipped=skipped,
     )
     batch = _only(batch, ~faults.at_fault)
+    rows = rows.take(np.flatnonzero(~faults.at_fault)) if faults.rejects else rows
     if target.one_row_per_key is not None:
         return _reduced(batch, stated, target)
-    return _without_duplicates(batch, stated, rows.source.name)
+    return _without_duplicates(batch, stated, rows)
 
 
 class _Faults:
@@ -90,15 +91,8 @@ class _Faults:
     def add(self, column: str, bad: tuple[BadCell, ...], *, personal: bool = False) -> None:
         for cell in bad:
             self.at_fault[cell.row] = True
-            self.rejects.append(
-                Reject(
-                    source=self._rows.source.name,
-                    line=int(self._rows.line[cell.row]),
-                    column=column,
-                    value="" if personal else cell.value,
-                    reason=cell.reason,
-                )
-            )
+            shown = "" if personal else cell.value
+            self.rejects.append(self._rows.reject(cell.row, column, shown, cell.reason))
 
 
 def selected(rows: SourceRows, options: RowOptions) -> Bools:
@@ -246,7 +240,7 @@ def _codes(batch: Batch, stated: Table) -> npt.NDArray[np.int64]:
     return codes
 
 
-def _without_duplicates(batch: Batch, stated: Table, source: str) -> Batch:
+def _without_duplicates(batch: Batch, stated: Table, rows: SourceRows) -> Batch:
     codes = _codes(batch, stated)
     counts = np.bincount(codes) if len(codes) else np.zeros(0, np.int64)
     if counts.max(initial=0) <= 1:
@@ -261,18 +255,16 @@ def _without_duplicates(batch: Batch, stated: Table, source: str) -> Batch:
         if words_of_first.setdefault(code, words) != words:
             differs.add(code)
     keep = np.ones(len(codes), dtype=bool)
-    keep[[row for rows in rows_of.values() for row in rows[1:]]] = False
+    keep[[row for same in rows_of.values() for row in same[1:]]] = False
     at_fault = np.isin(codes, list(differs))
     shown = key_text(batch.rows, stated.key, "|")
     rejects = tuple(
-        Reject(
-            source=source,
-            line=int(batch.line[row]),
-            column=", ".join(stated.key),
-            value=str(shown[row].as_py())[:80],
-            reason="expected one row a key: its key stands also in line "
-            f"{batch.line[_other(rows_of[int(codes[row])], row)]} with other values; "
-            "keep one of them, or state `one_row_per_key:`",
+        rows.reject(
+            row,
+            ", ".join(stated.key),
+            str(shown[row].as_py())[:80],
+            f"expected one row a key: its key stands also in line {batch.line[_other(rows_of[int(codes[row])], row)]} "
+            "with other values; keep one of them, or state `one_row_per_key:`",
         )
         for row in np.flatnonzero(at_fault).tolist()
     )

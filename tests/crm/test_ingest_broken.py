@@ -141,3 +141,12 @@ def test_refused_source_leaves_the_others_whole(tmp_path: Path) -> None:
     report = _ingest(tmp_path, GOOD, MAPPING + second + "    on_reject: refuse\n")
     assert [bool(source.refused) for source in report.sources] == [False, True]
     assert _ids(tmp_path) == ["A1", "A2"]
+
+
+def test_bad_cell_of_one_of_several_files_is_named_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "accounts_1.csv").write_text("\n".join([HEADER, *GOOD]) + "\n")
+    (tmp_path / "accounts_2.csv").write_text(f"{HEADER}\nA3,Cy,2024-02-30,1,small,1\nA4,Di,2024-02-03,1,small,1\n")
+    mapping = parse_mapping(MAPPING.replace("accounts.csv", "accounts_*.csv"))
+    report = ingest(Store(tmp_path / "record"), mapping, tmp_path, config=Config(), now=NOW)
+    assert [(reject.line, reject.reason.split(":")[0]) for reject in report.rejects] == [(2, "accounts_2.csv")]
+    assert _ids(tmp_path) == ["A1", "A2", "A4"]
