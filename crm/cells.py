@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 from crm.cell_text import as_strings, clean_text
 from crm.mapping import Source, nearest
 from crm.mapping_columns import UNITS, ColumnSpec
-from crm.parse import BadCell, Parsed, Rule, parse_column
+from crm.parse import parse_column
 from crm.parse_numbers import FALSE_WORDS, TRUE_WORDS, exponent_of, parse_amount, to_minor_units
+from crm.parse_rule import BadCell, Parsed, Rule
 from crm.raw import BadSource, Reject
 from crm.schema import Column, DType, arrow_type
 

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm.cell_text import as_strings, clean_text
-from crm.parse import BadCell, Parsed, Rule, parse_column
+from crm.parse import parse_column
 from crm.parse_numbers import plain_number
+from crm.parse_rule import BadCell, Parsed, Rule
 from crm.schema import DType
 
 _YES = frozenset({"yes", "true", "是"})

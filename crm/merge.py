@@ -300,7 +300,8 @@ def _recorded(
         known = batch.recorded_at.take(pa.array(new))
         if stated is not None and stated.latency_days:
             known = _days_later(known, stated.latency_days)
-        return pc.coalesce(known, now), pa.repeat(pa.scalar(False), n_rows)
+        # What stands in the file now was known by now at the latest: a later moment is a slip of the source.
+        return pc.min_element_wise(known, now), pa.repeat(pa.scalar(False), n_rows)
     derive = first_load or (stated is not None and stated.every_load)
     if not derive or table.clock is None or table.clock not in rows.column_names:
         return now, pa.repeat(pa.scalar(first_load), n_rows)
@@ -345,4 +346,6 @@ def naive_utc(moment: datetime) -> datetime:
     >>> naive_utc(datetime(2026, 1, 1, tzinfo=UTC))
     datetime.datetime(2026, 1, 1, 0, 0)
     """
+    if moment.tzinfo is None:
+        raise ValueError("expected a moment with a time zone")
     return moment.astimezone(UTC).replace(tzinfo=None)

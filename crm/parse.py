@@ -6,11 +6,7 @@ A cell that does not fit becomes null and is named with what was expected; the c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, tzinfo
-from decimal import Decimal
-from typing import Literal
-from zoneinfo import ZoneInfo
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +15,6 @@ import pyarrow.compute as pc
 from crm.cell_text import clean_text, one_array
 from crm.parse_dates import parse_day, parse_moment, parse_period, parse_serial, to_utc
 from crm.parse_numbers import (
-    FALSE_WORDS,
-    TRUE_WORDS,
     has_foreign_comma,
     parse_amount,
     parse_flag,
@@ -28,9 +22,9 @@ from crm.parse_numbers import (
     parse_number,
     to_minor_units,
 )
+from crm.parse_rule import BadCell, Parsed, Rule
+from crm.parse_typed import amount_text, parse_typed, zoned
 from crm.schema import DType, arrow_type
-
-UTC_ZONE = ZoneInfo("UTC")
 
 _ISO_MOMENTS = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?$"
 _OFFSET_MOMENTS = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](0\d|1[0-4]):[0-5]\d)$"
@@ -39,62 +33,6 @@ _PLAIN_AMOUNTS = r"^-?(\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.\d{1,2})?$"
 _PLAIN_NUMBERS = r"^-?(\d{1,15}|\d{1,3}(,\d{3}){1,4})(\.\d{1,15})?$"
 _LONGEST_SHOWN = 80
 _HUNDRED = pa.scalar(100, pa.decimal128(3, 0))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """How the cells of one column are read.
-
-    Parameters
-    ----------
-    dtype : DType
-        What the column holds.
-    zone : ZoneInfo
-        Zone of times without an offset, and of the company's days.
-    formats : tuple of str
-        Patterns of dates, tried in order; none means ISO 8601.
-    period : str or None
-        Days are the first of this period (`week`, `month`, `quarter`).
-    exponent : int
-        Decimal places of the currency.
-    scale : Decimal
-        What one in the source counts (`万`: 10000), times the tax factor.
-    rounded : bool
-        Amounts finer than the minor unit are rounded half to even instead of rejected.
-    allowed : tuple of str
-        The closed list of the column; empty when any text is allowed.
-    """
-
-    dtype: DType
-    zone: ZoneInfo = UTC_ZONE
-    formats: tuple[str, ...] = ()
-    period: str | None = None
-    decimal_comma: bool = False
-    exponent: int = 2
-    scale: Decimal = Decimal(1)
-    rounded: bool = False
-    style: Literal["excel_serial", "whole_number", "percent", "lower", "upper"] | None = None
-    true: tuple[str, ...] = TRUE_WORDS
-    false: tuple[str, ...] = FALSE_WORDS
-    split: str | None = None
-    allowed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BadCell:
-    """A cell that does not fit; `row` counts from 0."""
-
-    row: int
-    value: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Parsed:
-    """A typed column, null where a cell was empty or bad."""
-
-    values: pa.Array
-    bad: tuple[BadCell, ...] = ()
 
 
 def parse_column(column: pa.ChunkedArray | pa.Array, rule: Rule, missing: Sequence[str] = ()) -> Parsed:
@@ -121,10 +59,12 @@ def parse_column(column: pa.ChunkedArray | pa.Array, rule: Rule, missing: Sequen
     """
     array = one_array(column)
     if not pa.types.is_string(array.type):
-        typed = _parse_typed(array, rule)
+        typed = parse_typed(array, rule, missing)
         if typed is not None:
             return typed
         rule = replace(rule, formats=(), decimal_comma=False)
+        if rule.dtype is DType.MONEY and pa.types.is_floating(array.type):
+            array = amount_text(array)
     text = clean_text(array, missing)
     if rule.dtype is DType.TEXT:
         return _parse_text(text, rule)
@@ -181,7 +121,7 @@ def _parse_plain(text: pa.Array, rule: Rule) -> pa.Array | None:
     try:
         if rule.dtype is DType.TIMESTAMP and plain_date:
             if _all_match(text, _ISO_MOMENTS):
-                return _in_range(_zoned(text.cast(pa.timestamp("us")), rule.zone))
+                return _in_range(zoned(text.cast(pa.timestamp("us")), rule.zone))
             if _all_match(text, _OFFSET_MOMENTS):
                 return _in_range(text.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us")))
         elif rule.dtype is DType.DATE and plain_date and _all_match(text, _ISO_DAYS):
@@ -208,13 +148,6 @@ def _in_range(values: pa.Array) -> pa.Array | None:
         return values
     years = pc.min_max(pc.year(values)).as_py()
     return values if years["min"] >= 1901 and years["max"] <= 2199 else None
-
-
-def _zoned(local: pa.Array, zone: ZoneInfo) -> pa.Array:
-    if zone.key == "UTC":
-        return local
-    aware = pc.assume_timezone(local, zone.key, ambiguous="earliest", nonexistent="raise")
-    return aware.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
 
 
 def _reader(rule: Rule, words: list[str]) -> Callable[[str], object]:
@@ -253,40 +186,3 @@ def _reader(rule: Rule, words: list[str]) -> Callable[[str], object]:
 
 def _folded(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word.casefold() for word in words)
-
-
-def _parse_typed(array: pa.Array, rule: Rule) -> Parsed | None:
-    """A typed column that needs no reading; None when it is to be read as text."""
-    kind, dtype = array.type, rule.dtype
-    if rule.period is not None:
-        return None
-    if pa.types.is_date(kind) and dtype is DType.DATE:
-        return Parsed(values=array.cast(pa.date32()))
-    if pa.types.is_timestamp(kind) and dtype in (DType.DATE, DType.TIMESTAMP):
-        return _parse_timestamps(array, rule)
-    if pa.types.is_boolean(kind) and dtype is DType.FLAG:
-        return Parsed(values=array)
-    if pa.types.is_integer(kind) and dtype is DType.INTEGER and rule.scale == 1 and not pa.types.is_uint64(kind):
-        return Parsed(values=array.cast(pa.int64()))
-    if (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and dtype is DType.NUMBER and rule.scale == 1:
-        values = array.cast(pa.float64(), safe=False)
-        finite = pc.is_finite(values)
-        return Parsed(values=pc.if_else(finite, values, pa.scalar(None, pa.float64())))
-    if pa.types.is_list(kind) and dtype is DType.TEXTS:
-        return Parsed(values=array.cast(pa.list_(pa.string())))
-    return None
-
-
-def _parse_timestamps(array: pa.Array, rule: Rule) -> Parsed | None:
-    zone: tzinfo = rule.zone
-    micros = array.cast(pa.timestamp("us", array.type.tz), safe=False)
-    try:
-        if array.type.tz is None:
-            utc = micros if rule.dtype is DType.DATE else _zoned(micros, rule.zone)
-        else:
-            target = zone if rule.dtype is DType.DATE else UTC
-            key = target.key if isinstance(target, ZoneInfo) else "UTC"
-            utc = pc.local_timestamp(micros.cast(pa.timestamp("us", key)))
-    except pa.ArrowInvalid:
-        return None
-    return Parsed(values=utc.cast(pa.date32(), safe=False) if rule.dtype is DType.DATE else utc)

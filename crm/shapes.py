@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from crm.cells import SourceRows
 from crm.mapping_columns import ColumnSpec, EventsTarget, ObservationsTarget, PanelTarget, RowOptions, TableTarget
-from crm.parse import Rule, parse_column
+from crm.parse import parse_column
+from crm.parse_rule import Rule
 from crm.raw import BadSource, Reject
 from crm.schema import DType
 from crm.targets import custom_names, matches, require_column, selected

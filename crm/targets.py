@@ -16,7 +16,7 @@ from crm.cells import Record, SourceRows, fill_column
 from crm.custom import CustomColumn, read_custom, words_fact, words_of
 from crm.mapping import nearest
 from crm.mapping_columns import ColumnSpec, RecordedAt, RowOptions, TableTarget
-from crm.parse import BadCell, Rule
+from crm.parse_rule import BadCell, Rule
 from crm.raw import BadSource, Reject
 from crm.schema import SYSTEM_NAMES, Column, DType, Table, moment
 from crm.tables import table as table_of
@@ -149,8 +149,11 @@ def _custom_columns(
 ) -> Iterator[CustomColumn]:
     known, facts = record.custom_now(stated.name), record.facts_now(stated.name)
     taken = {name.casefold(): name for name in (*stated.names, *SYSTEM_NAMES)}
+    # Engines read names without regard to case: `Score` of a later file is the record's `score`.
+    spelling = {name.casefold(): name for name in known}
     for name in custom_names(rows, target):
         kept = rows.source.rename.get(name, name)
+        kept = spelling.get(kept.casefold(), kept)
         dtype = target.custom.get(name) if isinstance(target.custom, dict) else None
         rule = Rule(dtype=dtype, zone=rows.zone, formats=rows.source.date_formats) if dtype else None
         column = read_custom(

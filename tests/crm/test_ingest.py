@@ -243,3 +243,30 @@ def test_nothing_is_made_when_the_only_source_is_refused(tmp_path: Path) -> None
     assert "no such file" in report.refused[0].refused
     with pytest.raises(NoRecord):
         Store(tmp_path / "record").current()
+
+
+def test_file_with_a_header_alone_brings_nothing(tmp_path: Path) -> None:
+    _write(tmp_path / "leads.csv", [])
+    report = _ingest(tmp_path)
+    assert not report.refused
+    assert (report.generation, report.sources[0].read) == (0, 0)
+
+
+def test_custom_column_of_another_case_is_the_same_column(tmp_path: Path) -> None:
+    _write(tmp_path / "leads.csv", ROWS)
+    _ingest(tmp_path)
+    _write(tmp_path / "leads.csv", ROWS, [*HEADER[:4], "SCORE", "member"])
+    assert _ingest(tmp_path, now=DAY_TWO).generation == 1
+
+
+def test_moment_of_ingest_needs_a_time_zone(tmp_path: Path) -> None:
+    _write(tmp_path / "leads.csv", ROWS)
+    with pytest.raises(ValueError, match="time zone"):
+        _ingest(tmp_path, now=DAY_ONE.replace(tzinfo=None))
+
+
+def test_nothing_is_recorded_after_the_moment_of_ingest(tmp_path: Path) -> None:
+    header = [*HEADER, "Seen"]
+    _write(tmp_path / "leads.csv", [[*row, "2031-03-01"] for row in ROWS], header)
+    _ingest(tmp_path, mapping=MAPPING + "    recorded_at: {from: Seen}\n")
+    assert Store(tmp_path / "record").current().recorded_to == DAY_ONE

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm.cell_text import clean_text
-from crm.parse import Rule, parse_column
+from crm.parse import parse_column
 from crm.parse_numbers import parse_amount, to_minor_units
+from crm.parse_rule import Rule
 from crm.schema import DType
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -185,3 +186,20 @@ def test_every_day_is_read_back(day: date, pattern: str) -> None:
         "YYYYMMDD": f"{day.year}{day:%m%d}",
     }[pattern]
     assert _values([written], Rule(dtype=DType.DATE, formats=(pattern,))) == [day]
+
+
+def test_typed_columns_know_missing_words_and_bounds() -> None:
+    ages = parse_column(pa.array([999, 5]), Rule(dtype=DType.NUMBER), ["999"])
+    assert ages.values.to_pylist() == [None, 5.0]
+    endless = parse_column(pa.array([float("inf"), float("nan"), 1.0]), Rule(dtype=DType.NUMBER))
+    assert ([cell.row for cell in endless.bad], endless.values.to_pylist()) == ([0], [None, None, 1.0])
+    far = parse_column(pa.array([date(9999, 12, 31), None]), Rule(dtype=DType.DATE))
+    assert "1900 to 2200" in far.bad[0].reason
+
+
+def test_binary_fractions_of_a_typed_source_are_amounts_again() -> None:
+    assert parse_column(pa.array([0.1 + 0.2, 1e7, None]), Rule(dtype=DType.MONEY)).values.to_pylist() == [
+        30,
+        10**9,
+        None,
+    ]
