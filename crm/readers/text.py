@@ -54,7 +54,6 @@ def read_blocks(path: Path, *, encoding: str, max_bytes: int) -> Iterator[str]:
             block = _next_bytes(file, path, taken)
             if first:
                 _require_text(block, path, codec)
-                first = False
             pending = decoder.getstate()[0]
             taken += len(block)
             _require_bounds(path, taken, max_bytes, packed=isinstance(file, gzip.GzipFile))
@@ -70,7 +69,8 @@ def read_blocks(path: Path, *, encoding: str, max_bytes: int) -> Iterator[str]:
                 )
             lines += text.count("\n")
             if text:
-                yield text
+                yield text.removeprefix("\ufeff") if first else text
+            first = False
             if not block:
                 return
 

@@ -91,7 +91,10 @@ def postgres_url() -> Iterator[str]:
     with scratch_folder(user) as folder:
         data = folder / "data"
         if not can_run(binaries / "initdb", user):  # the environment lies in a folder that only we may enter
-            binaries = shutil.copytree(binaries.parent, folder / "postgres") / "bin"
+            package = binaries.parents[1]
+            shutil.copytree(package.with_name(package.name + ".libs"), folder / "wheel" / (package.name + ".libs"))
+            copied = shutil.copytree(binaries.parent, folder / "wheel" / package.name / binaries.parent.name)
+            binaries = copied / "bin"
         run([str(binaries / "initdb"), "-D", str(data), "-U", "owner", "-A", "trust", "-E", "UTF8", "-N"], user, folder)
         command = [str(binaries / "postgres"), "-D", str(data), "-k", str(folder), "-c", "listen_addresses="]
         command += ["-c", "fsync=off", "-c", "shared_buffers=16MB"]

@@ -86,6 +86,12 @@ GOOD = {
     ),
     "windows-1252": ("id,n\n1,€ – “x”\n".encode("cp1252"), {"encoding": "cp1252"}, cells(["1", "€ – “x”"])),
     "utf-16 when stated": ("id,n\n1,张伟\n".encode("utf-16"), {"encoding": "utf-16"}, cells(["1", "张伟"])),
+    "utf-16 with mark and stated order": (
+        "\ufeffid,n\n1,张伟\n".encode("utf-16-le"),
+        {"encoding": "utf-16-le"},
+        cells(["1", "张伟"]),
+    ),
+    "gb18030 with mark": ("\ufeffid,n\n1,x\n".encode("gb18030"), {"encoding": "gb18030"}, cells(["1", "x"])),
     "a cell of a million letters": (
         b'id,n\n1,"' + b"x" * 1_000_000 + b'"\n2,' + b"y" * 900_000 + b"\n",
         {},
@@ -111,6 +117,7 @@ def test_good_file_is_read_exactly(tmp_path, name):
     assert [list(row.values()) for row in raw.rows.to_pylist()] == expected
     assert raw.rejects == ()
     assert len(raw.line) == len(expected)
+    assert not any(name.startswith("\ufeff") for name in raw.rows.column_names)
 
 
 def test_there_are_at_least_forty_kinds():
