@@ -20,7 +20,7 @@ from pathlib import Path
 
 import orjson
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Insert
 from sqlalchemy.dialects.postgresql import insert as insert_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.exc import SQLAlchemyError
@@ -80,6 +80,12 @@ class PredictionLog:
         self._thread = threading.Thread(target=self._run, name="predictions", daemon=True)
         self._spooled = False
         self._retry_at = 0.0
+        # A row that was written just before a crash may come again from the spool.
+        self._statement: Insert = (
+            insert_postgres(PredictionRow).on_conflict_do_nothing()
+            if engine.dialect.name == "postgresql"
+            else insert_sqlite(PredictionRow).on_conflict_do_nothing()
+        )
 
     def start(self) -> None:
         """Begin to write; spool files of earlier processes are read back first."""
@@ -162,15 +168,8 @@ class PredictionLog:
             work.done.set_exception(NotReady("The prediction cannot be kept, so it is not answered."))
 
     def _insert(self, rows: Sequence[dict[str, object]]) -> None:
-        postgres = self._engine.dialect.name == "postgresql"
-        # A row that was written just before a crash may come again from the spool.
-        statement = (
-            insert_postgres(PredictionRow).on_conflict_do_nothing()
-            if postgres
-            else insert_sqlite(PredictionRow).on_conflict_do_nothing()
-        )
         with self._engine.begin() as connection:
-            connection.execute(statement, list(rows))
+            connection.execute(self._statement, list(rows))
 
     def _spool(self, rows: Sequence[Kept]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

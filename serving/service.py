@@ -54,7 +54,8 @@ class Service:
         return scoring
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
+    # Not a plain function: those are sent to a thread.
     service: Service = request.app.state.service
     return service
 

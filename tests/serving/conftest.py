@@ -58,6 +58,18 @@ class House:
     keys: dict[str, str]
     clock: Clock = field(default_factory=Clock)
 
+    def promote(self, version: str, *, learner: str = "logistic") -> None:
+        """Publish another model than the present one."""
+        predictor = lead_predictor(self.config, learner)
+        promote(self.config, predictor, self.config.store.folder / f"bundle-{version}", version)
+
+    def refresh(self) -> bool:
+        """Refresh the scores; whether anything had to be done."""
+        return refresh_scores(self.config, TASK).changed
+
+    def headers(self, login: str = "director") -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.keys[login]}"}
+
     @contextmanager
     def client(self, config: Config | None = None) -> Iterator[TestClient]:
         app = create_app(config or self.config, clock=self.clock, watch=False)
@@ -204,7 +216,7 @@ def promote(config: Config, predictor: Predictor, folder: Path, version: str = "
     publish(config.champions_folder, TASK.name, folder, version=version)
 
 
-def lead_predictor(config: Config) -> Predictor:
+def lead_predictor(config: Config, learner: str = "logistic") -> Predictor:
     from features.catalogue import group_named
 
     generation = Store(config.record_folder).current()
@@ -214,7 +226,7 @@ def lead_predictor(config: Config) -> Predictor:
     rows = build_features(generation, groups, pa.table({"entity_id": ids, "as_of": moments}), zone=config.company.zone)
     chosen = ("channel", "region", "employees", "n_activities_30d", "n_calls_30d", "lead_age_days")
     fields = [f.field for g in groups for f in g.features if f.field.name in chosen]
-    return fit(fields, rows.select([f.name for f in fields]), horizon_days=90)
+    return fit(fields, rows.select([f.name for f in fields]), horizon_days=90, learner=learner)
 
 
 def make_keys(config: Config) -> dict[str, str]:
