@@ -110,7 +110,8 @@ class Generation:
         """
         if name not in self.tables:
             return empty_table(name)
-        parts = [pq.read_table(path, columns=list(columns) if columns else None) for path in self.tables[name].files]
+        # `read_table` would load the dataset module, and with it pandas.
+        parts = [pq.ParquetFile(path).read(list(columns) if columns else None) for path in self.tables[name].files]
         return pa.concat_tables(parts, promote_options="default")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from models.bundle import Predictor, read_card, read_report
@@ -13,10 +12,9 @@ from serving.answers import EvidenceOut
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bin:
-    """Past rows, not seen in training, whose probability lay from `low` up to `high`."""
+    """Past rows, not seen in training, of probabilities nearer to `middle` than to that of any other bin."""
 
-    low: float
-    high: float
+    middle: float
     n: int
     realised: float
 
@@ -34,7 +32,7 @@ class Champion:
     predictor : Predictor
         Answers; one parameter set, so that threads may share it.
     bins : tuple of Bin
-        Evidence, ascending.
+        Evidence.
     report : mapping
         The training report.
     cards : mapping
@@ -60,10 +58,10 @@ class Champion:
 
     def evidence(self, probability: float) -> EvidenceOut | None:
         """What happened to past rows of about this probability; None where the card has none."""
-        for bin_ in self.bins:
-            if probability <= bin_.high:
-                return EvidenceOut(n=bin_.n, realised=bin_.realised)
-        return EvidenceOut(n=self.bins[-1].n, realised=self.bins[-1].realised) if self.bins else None
+        if not self.bins:
+            return None
+        nearest = min(self.bins, key=lambda one: abs(one.middle - probability))
+        return EvidenceOut(n=nearest.n, realised=nearest.realised)
 
 
 def read_champion(folder: Path, task: str) -> Champion | None:
@@ -84,17 +82,17 @@ def read_champion(folder: Path, task: str) -> Champion | None:
         task=task,
         published=published,
         predictor=predictor,
-        bins=_bins(report.get("evidence")),
+        bins=_bins(report.get("calibration")),
         report=report,
         cards={language: read_card(home, language) for language in ("en", "zh")},
     )
 
 
 def _bins(stated: object) -> tuple[Bin, ...]:
+    """The bins of a report's calibration table: tenths of the test window."""
     if not isinstance(stated, list):
         return ()
-    bins = sorted((Bin(**entry) for entry in stated), key=lambda b: b.low)
-    for before, after in pairwise(bins):
-        if before.high > after.low:
-            raise ValueError("the evidence of the card overlaps")
-    return tuple(bins)
+    return tuple(
+        Bin(middle=float(entry["mean_probability"]), n=int(entry["n"]), realised=float(entry["event_rate"]))
+        for entry in stated
+    )

@@ -154,7 +154,7 @@ def read_scores(folder: Path, task: str) -> ScoreTable | None:
     except FileNotFoundError:
         return None
     try:
-        rows = pq.read_table(home / Path(name).name)
+        rows = pq.ParquetFile(home / Path(name).name).read()
         about = About(**json.loads(rows.schema.metadata[_ABOUT]))
         return ScoreTable(about, rows)
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:

@@ -206,8 +206,8 @@ def fit(fields: Sequence[Field], rows: pa.Table, *, horizon_days: int | None, le
 
 REPORT = (
     '{"metrics": {"test": {"auc": 0.81}, "baseline": {"auc": 0.7}}, '
-    '"evidence": [{"low": 0.0, "high": 0.5, "n": 40, "realised": 0.2}, '
-    '{"low": 0.5, "high": 1.0, "n": 30, "realised": 0.7}]}'
+    '"calibration": [{"mean_probability": 0.25, "n": 40, "event_rate": 0.2}, '
+    '{"mean_probability": 0.75, "n": 30, "event_rate": 0.7}]}'
 )
 
 
