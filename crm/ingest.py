@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crm.backfill import BORNE_BY, borrow_moments
 from crm.batch import Batch
 from crm.cells import SourceRows
 from crm.config import Config
@@ -269,6 +270,9 @@ class _Run:
 
     def write(self) -> None:
         """Hand every table that changed to the writer."""
+        for name, (column, parent, key) in BORNE_BY.items():
+            if name in self._touched:
+                self._states[name] = borrow_moments(self._state(name), self._state(parent), column, key, self._now)
         for name in sorted(self._touched):
             state = self._states[name]
             if state.rows.num_rows:

@@ -28,6 +28,9 @@ _TIMESTAMP = pa.timestamp("us")
 _CHANGE_ID_LENGTH = 24
 _LISTED_FACTS = ("written_after_outcome",)
 
+# Reference data: what a first load brings was there before anything that refers to it.
+KNOWN_EVER_SINCE = frozenset({"partners", "products"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TableState:
@@ -294,7 +297,7 @@ def _recorded(
     n_rows = rows.num_rows
     now = pa.repeat(pa.scalar(moment.now, _TIMESTAMP), n_rows)
     stated = moment.recorded
-    if stated is not None and stated.beginning:
+    if _known_ever_since(stated, table, first_load=first_load):
         return pa.repeat(pa.scalar(_BEGINNING, _TIMESTAMP), n_rows), pa.repeat(pa.scalar(True), n_rows)
     if batch.recorded_at is not None:
         known = batch.recorded_at.take(pa.array(new))
@@ -312,6 +315,13 @@ def _recorded(
     clock = _days_later(clock, stated.latency_days if stated is not None else 0)
     known = pc.min_element_wise(clock, now, skip_nulls=False)
     return pc.coalesce(known, now), pa.repeat(pa.scalar(True), n_rows)
+
+
+def _known_ever_since(stated: RecordedAt | None, table: Table, *, first_load: bool) -> bool:
+    """Whether rows count as known from the beginning: stated so, or reference data of a first load."""
+    if stated is not None:
+        return stated.beginning
+    return first_load and table.name in KNOWN_EVER_SINCE
 
 
 def _days_later(moments: pa.Array, days: int) -> pa.Array:

@@ -270,3 +270,39 @@ def test_nothing_is_recorded_after_the_moment_of_ingest(tmp_path: Path) -> None:
     _write(tmp_path / "leads.csv", [[*row, "2031-03-01"] for row in ROWS], header)
     _ingest(tmp_path, mapping=MAPPING + "    recorded_at: {from: Seen}\n")
     assert Store(tmp_path / "record").current().recorded_to == DAY_ONE
+
+
+CHILDREN = """
+company: {currency: EUR, time_zone: UTC}
+sources:
+  - name: nodes
+    file: nodes.csv
+    table: installments
+    columns: {installment_id: id, agreement_id: agreement, gross_amount: amount}
+  - name: agreements
+    file: agreements.csv
+    table: agreements
+    columns: {agreement_id: id, signed_on: day}
+  - name: products
+    file: products.csv
+    table: products
+    columns: {product: id}
+"""
+
+
+def test_first_load_dates_rows_without_a_clock_by_the_rows_that_bear_them(tmp_path: Path) -> None:
+    _write(tmp_path / "nodes.csv", [["n1", "a1", "5"], ["n2", "gone", "5"]], ["id", "agreement", "amount"])
+    _write(tmp_path / "agreements.csv", [["a1", "2024-03-01"]], ["id", "day"])
+    _write(tmp_path / "products.csv", [["p"]], ["id"])
+    _ingest(tmp_path, mapping=CHILDREN)
+    generation = Store(tmp_path / "record").current()
+    recorded = {row["installment_id"]: str(row["recorded_at"]) for row in generation.read("installments").to_pylist()}
+    assert recorded == {"n1": "2024-03-01 00:00:00", "n2": "2026-01-01 12:00:00"}
+    assert str(generation.read("products").column("recorded_at")[0]) == "1970-01-01 00:00:00"
+    _write(tmp_path / "products.csv", [["p"], ["q"]], ["id"])
+    _ingest(tmp_path, mapping=CHILDREN, now=DAY_TWO)
+    later = {
+        row["product"]: str(row["recorded_at"])
+        for row in Store(tmp_path / "record").current().read("products").to_pylist()
+    }
+    assert later["q"] == "2026-01-02 12:00:00"

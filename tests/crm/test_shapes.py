@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from crm.config import Config
 from crm.ingest import IngestReport, ingest
@@ -207,3 +212,32 @@ sources:
     assert sorted(generation.read("orders").column("net_amount").to_pylist()) == [250, 250, 300]
     again, _ = _ingest(tmp_path, mapping, lines="id,day,n,price\n" + "\n".join(reversed(lines)) + "\n")
     assert again.generation == report.generation
+
+
+def test_the_same_rows_as_csv_parquet_and_duckdb_are_the_same_record(tmp_path: Path) -> None:
+    mapping = """
+company: {{currency: EUR, time_zone: Europe/Paris}}
+sources:
+  - name: invoices
+    file: {file}
+    table: invoices
+    columns: {{invoice_id: id, issued_on: day, gross_amount: amount}}
+"""
+    typed = pa.table(
+        {
+            "id": ["007", "8"],
+            "day": [date(2024, 1, 1), date(2024, 1, 2)],
+            "amount": [Decimal("1.10"), Decimal("2.20")],
+            "paid": [True, None],
+            "weight": [1.5, 2.0],
+        }
+    )
+    pq.write_table(typed, tmp_path / "invoices.parquet")
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
+        connection.register("typed", typed)
+        connection.execute("CREATE TABLE bills AS SELECT * FROM typed")
+    csv = "id,day,amount,paid,weight\n007,2024-01-01,1.10,true,1.5\n8,2024-01-02,2.20,,2.0\n"
+    report, _ = _ingest(tmp_path, mapping.format(file="invoices.csv"), invoices=csv)
+    for file in ("invoices.parquet", "warehouse.duckdb\n    from_table: bills"):
+        again, _ = _ingest(tmp_path, mapping.format(file=file))
+        assert (again.generation, again.sources[0].unchanged) == (report.generation, 2)
