@@ -67,6 +67,13 @@ def build_features(
         return _Build(engine, names, stated, _with_days(spine, zone)).run()
 
 
+def reached_spine(
+    engine: Engine, groups: Sequence[FeatureGroup], spine: pa.Table, *, zone: ZoneInfo, tables: Collection[str]
+) -> pa.Table:
+    """The spine as the compiled SQL reads it: row numbers, local days, and what joined rows are reached by."""
+    return _Build(engine, frozenset(tables), groups, _with_days(spine, zone)).prepare()
+
+
 def custom_groups(generation: Generation, table_name: str) -> tuple[FeatureGroup, ...]:
     """The group of custom columns of an entity's table; empty when the company has none."""
     dtypes = generation.custom(table_name)
@@ -120,11 +127,7 @@ class _Build:
     def run(self) -> pa.Table:
         """Every field's column in the order of the groups."""
         features = [feature for group in self._groups for feature in group.features]
-        entities = {group.entity for group in self._groups}
-        if len(entities) > 1:
-            raise ValueError(f"one spine cannot serve the entities {', '.join(sorted(entities))} together")
-        self._engine.register(SPINE, self._spine)
-        self._reach(next(iter(entities)) if entities else "", features)
+        self.prepare()
         self._attributes(features)
         self._sources(features)
         self._calendar(features)
@@ -134,6 +137,16 @@ class _Build:
         return pa.table(
             {field.name: _typed(field, self._found.get(field.name), self._spine.num_rows) for field in fields}
         )
+
+    def prepare(self) -> pa.Table:
+        """Register the spine with what joined rows are reached by."""
+        entities = {group.entity for group in self._groups}
+        if len(entities) > 1:
+            raise ValueError(f"one spine cannot serve the entities {', '.join(sorted(entities))} together")
+        self._engine.register(SPINE, self._spine)
+        features = [feature for group in self._groups for feature in group.features]
+        self._reach(next(iter(entities)) if entities else "", features)
+        return self._spine
 
     def _run(self, query: Query) -> None:
         """Keep the columns of a query; a table that the record has not leaves them unknown."""

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crm.engine import quote_name, quote_text
-from crm.schema import Column, DType
+from crm.schema import Column, DType, Table
 from crm.tables import table
 from features.asof import DAY_SECONDS, age_sql, column_of, known_sql, visible_sql
 from features.spec import (
@@ -62,21 +62,43 @@ def compile_source(source: Source, features: Sequence[Feature], *, with_changes:
     used = _Used()
     columns = [f"{_value(used, feature)} AS {quote_name(feature.field.name)}" for feature in features]
     stated = table(source.table)
-    windows = [window for feature in features for window in _reaches(feature)]
-    visible = visible_sql(stated)
-    clock = stated.clock
-    if clock is not None and all(days is not None and at == clock for days, at in windows):
-        furthest = max(int(days or 0) for days, _ in windows)
-        visible += f" AND {age_sql(stated.column(clock), f'e.{quote_name(clock)}')} < {furthest * DAY_SECONDS}"
     spine_key = key_name(source.reach)
+    furthest = _furthest(stated, features)
+    probe, bucket, near = _probes(stated, furthest)
     sql = f"""
-WITH p AS (SELECT DISTINCT {spine_key} AS k, as_of, as_of_on FROM {SPINE} WHERE {spine_key} IS NOT NULL),
-e AS ({keyed_rows_sql(source, with_changes=with_changes)}),
-v AS (SELECT p.k, p.as_of{used.selected(stated.name)} FROM p JOIN e ON e.k = p.k WHERE {visible}),
+WITH q AS (SELECT DISTINCT {spine_key} AS k, as_of, as_of_on FROM {SPINE} WHERE {spine_key} IS NOT NULL),
+p AS ({probe}),
+e AS (SELECT e.*{bucket} FROM ({keyed_rows_sql(source, with_changes=with_changes)}) AS e),
+v AS (SELECT p.k, p.as_of{used.selected(stated.name)} FROM p JOIN e ON e.k = p.k{near} WHERE {visible_sql(stated)}),
 a AS (SELECT v.k, v.as_of, {", ".join(columns)} FROM v GROUP BY v.k, v.as_of)
 SELECT s.n, {", ".join(_outer(feature, spine_key) for feature in features)}
 FROM {SPINE} AS s LEFT JOIN a ON a.k = s.{spine_key} AND a.as_of = s.as_of ORDER BY s.n"""
     return Query(sql=sql, names=tuple(feature.field.name for feature in features), tables=(source.table,))
+
+
+def _furthest(stated: Table, features: Sequence[Feature]) -> int | None:
+    """How many days back all features look by the table's clock; None when one looks further or by another column."""
+    windows = [window for feature in features for window in _reaches(feature)]
+    if any(days is None or at != stated.clock for days, at in windows):
+        return None
+    return max(int(days or 0) for days, _ in windows)
+
+
+def _probes(stated: Table, furthest: int | None) -> tuple[str, str, str]:
+    """The spine's side of the join, the rows' bucket and the join's second condition.
+
+    Rows are put into buckets of time as long as the longest window: a window then lies in its own bucket and the
+    one before, and the join does not pair every moment with a key's whole history.
+    """
+    if furthest is None or stated.clock is None:
+        return "SELECT * FROM q", "", ""
+    width = f"CAST({furthest * DAY_SECONDS} AS DOUBLE)"
+    clock = stated.column(stated.clock)
+    start = f"unix_timestamp(q.as_of_on) - {DAY_SECONDS}" if clock.dtype is DType.DATE else "unix_timestamp(q.as_of)"
+    bucket = f"FLOOR(CAST({start} AS DOUBLE) / {width})"
+    probe = f"SELECT q.*, {bucket} AS b FROM q UNION ALL SELECT q.*, {bucket} - 1 AS b FROM q"
+    own = f", FLOOR(CAST(unix_timestamp(e.{quote_name(clock.name)}) AS DOUBLE) / {width}) AS b"
+    return probe, own, " AND e.b = p.b"
 
 
 def keyed_rows_sql(source: Source, *, with_changes: bool) -> str:
@@ -88,7 +110,8 @@ def keyed_rows_sql(source: Source, *, with_changes: bool) -> str:
         where = " AND ".join([f"{name} IS NOT NULL", *conditions])
         return f"SELECT e.*, {name} AS k FROM {source.table} AS e WHERE {where}"
     first = (
-        "SELECT c.entity_id, MIN_BY(COALESCE(c.old_value, ''), (c.occurred_at, c.change_id)) AS first_value "
+        "SELECT c.entity_id, "
+        "MIN_BY(COALESCE(c.old_value, ''), (c.recorded_at, c.occurred_at, c.change_id)) AS first_value "
         f"FROM changes AS c WHERE c.entity = {quote_text(source.table)} AND c.field = {quote_text(source.key)} "
         "GROUP BY c.entity_id"
     )

@@ -15,12 +15,12 @@ from features.spec import (
     FeatureGroup,
     Last,
     Mean,
-    Ratio,
     Source,
     Sum,
     Trend,
     feature,
     is_in,
+    known,
     share,
 )
 
@@ -246,8 +246,6 @@ LEAD_ACTIVITY = FeatureGroup(
 
 
 def _flow(prefix: str, source: Source, group: str, en: str, zh: str) -> tuple[Feature, ...]:
-    converted = Count(source=source, days=180, at="converted_at")
-    created = Count(source=source, days=180)
     return (
         feature(
             f"n_{prefix}_leads_90d",
@@ -260,12 +258,12 @@ def _flow(prefix: str, source: Source, group: str, en: str, zh: str) -> tuple[Fe
         ),
         feature(
             f"{prefix}_conversion_180d",
-            Ratio(upper=converted, lower=created),
-            unit="ratio",
+            share(source, known("converted_at"), days=180),
+            unit="share",
             null="no lead in 180 days",
             group=group,
-            en=f"leads of the same {en} qualified per lead created in the last 180 days",
-            zh=f"同{zh}近180天转化率",
+            en=f"share of the leads of the same {en} created in the last 180 days that were qualified",
+            zh=f"同{zh}近180天新线索转化率",
         ),
     )
 

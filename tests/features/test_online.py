@@ -131,7 +131,7 @@ class Rows:
         changes = self.changes[row["lead_id"]] if (source.table, source.key) == ("leads", "rep_id") else []
         if not changes:
             return row[source.key]
-        return min(changes, key=lambda c: (c["occurred_at"], c["change_id"]))["old_value"]
+        return min(changes, key=lambda c: (c["recorded_at"], c["occurred_at"], c["change_id"]))["old_value"]
 
     def events(self, lead: dict[str, object], as_of: Any) -> dict[str, list[Any]]:
         own = self.changes[lead["lead_id"]]
