@@ -1,12 +1,11 @@
 """Learning a calibrator from out-of-time predictions: Venn-Abers, beta, isotonic or nothing at all.
 
-The method and the window it learns from are chosen by log loss on later windows, and must beat `identity` by more
-than the standard error: a calibrator that learned noise is worse than none.
+The method is chosen by cross-fitted log loss over the windows, and leaving the model as it is competes too.
 
 References
 ----------
 Vovk & Petej (2014), Venn-Abers predictors. Kull, Silva Filho & Flach (2017), beta calibration.
-Oron & Flournoy (2017), centred isotonic regression. Saerens, Latinne & Decaestecker (2002), shifted priors.
+Oron & Flournoy (2017), centred isotonic regression.
 """
 
 from __future__ import annotations
@@ -141,10 +140,14 @@ def _logistic(design: Floats, y: Floats) -> Floats:
 
 
 def _knots(method: str, x: Floats, y: Floats, n: int) -> Calibrator:
+    """Knots of a rising curve; a flat stretch becomes one knot at its centre, so that no two scores tie."""
     rising = np.concatenate([[True], np.diff(x) > 1e-9])
     x, y = x[rising], np.maximum.accumulate(y[rising])
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(y) > 1e-9]))
+    x = np.add.reduceat(x, starts) / np.diff(starts, append=len(x))
+    y = y[starts]
     if len(x) < 2:
-        x, y = np.array([x[0] - 1.0, x[0] + 1.0]), np.array([y[0], y[0]])
+        x, y = np.array([x[0] - 1.0, x[0] + 1.0]), np.array([y[0] - 1.0, y[0] + 1.0])
     return Calibrator(method=method, x=x, y=y, n=n)
 
 
@@ -169,7 +172,7 @@ class Calibration:
     calibrator : Calibrator
         Shape from every out-of-time window, and the shift of the latest one if shifting has helped.
     losses : dict
-        Log loss on later windows by method; `identity+recent_level` is identity with the level of the window before.
+        Mean log loss over the windows by method, level matched; then of following the level, and of not doing so.
     """
 
     calibrator: Calibrator
@@ -184,35 +187,32 @@ def choose_calibrator(parts: Sequence[tuple[Floats, Floats]], *, in_time: bool) 
     parts : sequence of (log_odds, y)
         Out-of-time predictions and outcomes of each window, oldest first.
     in_time : bool
-        Windows follow each other: each is judged by what was learned on earlier ones; otherwise on all the others.
+        The windows follow each other; otherwise there is no level to follow.
 
     Notes
     -----
     Shape and level are judged apart. The shape is learned after each window's mean was matched: the final model is
     fitted on all rows and has already taken up the newest level, so a shift learned from models that had not would
-    be counted twice. A shift is added only if the level of one window has helped the next. Either must win by more
-    than its standard error over the windows.
+    be counted twice. The least cross-fitted log loss over the windows wins; `identity` competes like the others.
+    A shift to the level of the newest window is added only if the level of one window has helped the next one
+    beyond chance (Student's t over the windows, 5 % on one side): a level that wanders back and forth is no trend.
     """
     parts = [part for part in parts if 0 < part[1].sum() < len(part[1])]
-    start = 1 if in_time else 0
-    if len(parts) - start < _MIN_WINDOWS or not _enough(np.concatenate([y for _, y in parts])):
+    if len(parts) < _MIN_WINDOWS or not _enough(np.concatenate([y for _, y in parts])):
         return Calibration(calibrator=IDENTITY, losses={})
     matched = [(log_odds + fit_level(log_odds, y).shift, y) for log_odds, y in parts]
-    judged = range(start, len(parts))
-    shapes = {"identity": _losses([IDENTITY for _ in judged], matched[start:])}
+    shapes = {"identity": _losses([IDENTITY for _ in parts], matched)}
     for method, fit in METHODS.items():
-        fitted = [_fit_if_enough(fit, *_join(matched[:at] if in_time else _others(matched, at))) for at in judged]
-        shapes[method] = _losses(fitted, matched[start:])
+        fitted = [_fit_if_enough(fit, *_join(_others(matched, at))) for at in range(len(parts))]
+        shapes[method] = _losses(fitted, matched)
     table = {method: float(loss.mean()) for method, loss in shapes.items()}
     best = min(shapes, key=lambda method: table[method])
-    chosen = IDENTITY
-    if _wins(shapes["identity"] - shapes[best]):
-        chosen = _fit_if_enough(METHODS[best], *_join(matched))
+    chosen = IDENTITY if best == "identity" else _fit_if_enough(METHODS[best], *_join(matched))
     if in_time:
-        plain = _losses([IDENTITY for _ in judged], parts[start:])
-        moved = _losses([fit_level(*parts[at - 1]) for at in judged], parts[start:])
-        table |= {"identity+level_unmatched": float(plain.mean()), "identity+recent_level": float(moved.mean())}
-        if _wins(plain - moved):
+        plain = _losses([IDENTITY for _ in parts[1:]], parts[1:])
+        moved = _losses([fit_level(*part) for part in parts[:-1]], parts[1:])
+        table |= {"level as predicted": float(plain.mean()), "level of the window before": float(moved.mean())}
+        if len(plain) >= _MIN_WINDOWS and _has_helped(plain - moved):
             chosen = replace(chosen, shift=fit_level(*parts[-1]).shift)
     return Calibration(calibrator=chosen, losses=table)
 
@@ -223,8 +223,11 @@ def _losses(calibrators: Sequence[Calibrator], parts: Sequence[tuple[Floats, Flo
     return np.array([log_losses(y, sigmoid(calibrator(log_odds))).mean() for calibrator, (log_odds, y) in pairs])
 
 
-def _wins(gain: Floats) -> bool:
-    return bool(gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)))
+def _has_helped(gain: Floats) -> bool:
+    from scipy.stats import t
+
+    errors = gain.mean() / max(gain.std(ddof=1) / np.sqrt(len(gain)), 1e-12)
+    return bool(errors > t.ppf(0.95, len(gain) - 1))
 
 
 def _others(parts: Sequence[tuple[Floats, Floats]], at: int) -> list[tuple[Floats, Floats]]:
@@ -250,23 +253,3 @@ METHODS: dict[str, Fit] = {
     "venn_abers": fit_venn_abers,
     "isotonic": fit_isotonic,
 }
-
-
-def shifted_prior(p: Floats, base_rate: float, *, n_steps: int = 200) -> float:
-    """The base rate of unlabelled rows by expectation maximisation (Saerens et al. 2002).
-
-    Parameters
-    ----------
-    p : ndarray of float64, shape (n_rows,)
-        Probabilities of the unlabelled rows.
-    base_rate : float
-        Base rate the probabilities were made for.
-    """
-    rate = base_rate
-    for _ in range(n_steps):
-        odds = p / np.clip(1 - p, 1e-15, 1) * (rate / base_rate) * ((1 - base_rate) / (1 - rate))
-        new = float(np.clip(np.mean(odds / (1 + odds)), 1e-6, 1 - 1e-6))
-        if abs(new - rate) < 1e-9:
-            break
-        rate = new
-    return rate

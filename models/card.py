@@ -2,10 +2,218 @@
 
 from __future__ import annotations
 
+import math
+
 from models.bundle import Predictor
+from models.card_words import METRIC_WORDS, WORDS
+from models.metrics import Interval
 from models.report import TrainReport
+from models.task import Task
+from models.value import CAVEAT_EN, CAVEAT_ZH
+
+LANGUAGES = ("en", "zh")
+_CAVEATS = {"en": CAVEAT_EN, "zh": CAVEAT_ZH}
+TOO_GOOD = 0.95
 
 
-def write_cards(report: TrainReport, predictor: Predictor) -> dict[str, str]:
+def write_cards(task: Task, report: TrainReport, predictor: Predictor) -> dict[str, str]:
     """The card as Markdown by language, `en` and `zh`."""
-    return {"en": f"# {report.task}\n", "zh": f"# {report.task}\n"}
+    return {language: _Card(task, report, predictor, language).write() for language in LANGUAGES}
+
+
+class _Card:
+    """One card in one language."""
+
+    def __init__(self, task: Task, report: TrainReport, predictor: Predictor, language: str) -> None:
+        self._task, self._report, self._predictor, self._language = task, report, predictor, language
+        self._lines: list[str] = []
+
+    def write(self) -> str:
+        self._add("# ", "title", task=self._report.task)
+        for section in (
+            self._question,
+            self._data,
+            self._figures,
+            self._calibration,
+            self._segments,
+            self._origins,
+            self._replay,
+            self._left_out,
+            self._limits,
+        ):
+            section()
+        return "\n".join(self._lines).strip() + "\n"
+
+    def _word(self, word: str, **values: object) -> str:
+        return WORDS[self._language][word].format(**values)
+
+    def _add(self, prefix: str, word: str, **values: object) -> None:
+        self._lines += [prefix + self._word(word, **values), ""]
+
+    def _table(self, columns: str, rows: list[list[str]], **values: object) -> None:
+        heads = self._word(columns, **values).split(" | ")
+        self._lines += [_row(heads), _row(["---"] * len(heads)), *map(_row, rows), ""]
+
+    def _question(self) -> None:
+        report, task = self._report, self._task
+        self._add("## ", "question")
+        question = task.question_en if self._language == "en" else task.question_zh
+        self._add("", "asks", question=question, event=report.event)
+        if report.horizon_days is None:
+            self._add("", "given")
+        else:
+            self._add("", "window", horizon=report.horizon_days, gap=report.gap_days)
+        self._add("", "status", status=self._word(report.status), reason=report.reason)
+
+    def _data(self) -> None:
+        report, about = self._report, self._predictor.about
+        self._add("## ", "data")
+        self._add(
+            "",
+            "rows",
+            n_train=f"{report.n_train:,}",
+            n_test=f"{report.n_test:,}",
+            n_censored=f"{report.n_censored:,}",
+            rate=_percent(report.base_rate),
+        )
+        if report.has_time:
+            self._add("", "period", train_from=report.train_from, test_from=report.test_from, test_to=report.test_to)
+        self._add("", "refit", n=f"{about.n_rows:,}", until=about.fitted_until or "-")
+
+    def _figures(self) -> None:
+        report = self._report
+        self._add("## ", "figures")
+        if math.isnan(report.metrics["test"]["auc"]):
+            self._add("", "no_test")
+            return
+        rows = []
+        for name, words in METRIC_WORDS[self._language].items():
+            test, baseline, constant = (report.metrics[who][name] for who in ("test", "baseline", "constant"))
+            low, high = report.intervals[name]
+            rows.append(
+                [words, _figure(test), f"{_figure(low)} – {_figure(high)}", _figure(baseline), _figure(constant)]
+            )
+        self._table("columns", rows, baseline=report.baseline_learner)
+        for name in ("auc", "log_loss"):
+            low, high = report.intervals[f"{name}_minus_baseline"]
+            words = METRIC_WORDS[self._language][name]
+            self._add("- ", "difference", name=words, low=f"{low:+.4f}", high=f"{high:+.4f}")
+        self._add("", "baseline_note")
+
+    def _calibration(self) -> None:
+        self._add("## ", "calibration")
+        self._add("", "calibrator", calibrator=self._report.calibrator)
+        rows = [
+            [str(number), f"{tenth.n:,}", _percent(tenth.mean_probability), _percent(tenth.event_rate)]
+            for number, tenth in enumerate(self._report.calibration, start=1)
+        ]
+        self._table("calibration_columns", rows)
+
+    def _segments(self) -> None:
+        if not self._report.segments:
+            return
+        self._add("## ", "segments")
+        rows = [
+            [
+                f"{segment.field} = {segment.category}",
+                f"{segment.n:,}",
+                _percent(segment.base_rate),
+                _percent(segment.mean_probability),
+                _spread(segment.auc),
+                _spread(segment.calibration_gap),
+            ]
+            for segment in self._report.segments
+        ]
+        self._table("segment_columns", rows)
+
+    def _origins(self) -> None:
+        report = self._report
+        self._add("## ", "origins")
+        self._add("", "origins_note")
+        chosen = {True: self._word("yes"), False: ""}
+        rows = [
+            [entry.learner, _figure(entry.log_loss), _figure(entry.auc), chosen[entry.chosen]]
+            for entry in report.candidates
+        ]
+        self._table("candidate_columns", rows)
+        if report.has_time:
+            folds = [
+                [
+                    fold.origin,
+                    f"{fold.n_fit:,}",
+                    f"{fold.n_judged:,}",
+                    _percent(fold.base_rate),
+                    _figure(fold.auc),
+                    _figure(fold.log_loss),
+                ]
+                for fold in report.folds
+            ]
+            self._table("origin_columns", folds)
+
+    def _replay(self) -> None:
+        if not self._report.value_replay:
+            return
+        self._add("## ", "replay")
+        for replay in self._report.value_replay:
+            line = self._word(
+                "replay_wins",
+                start=replay.from_position or "-",
+                end=replay.to_position or "-",
+                share=_percent(replay.share),
+                wins=_percent(replay.wins.value),
+                low=_percent(replay.wins.low),
+                high=_percent(replay.wins.high),
+            )
+            if replay.value is not None:
+                money = replay.value
+                line += self._word(
+                    "replay_value", value=_percent(money.value), low=_percent(money.low), high=_percent(money.high)
+                )
+            self._lines.append(f"- {line}")
+        self._lines += ["", _CAVEATS[self._language], ""]
+
+    def _left_out(self) -> None:
+        report = self._report
+        self._add("## ", "left_out")
+        rows = [[finding.column, finding.verdict, f"{finding.check}: {finding.evidence}"] for finding in report.leakage]
+        rows += [[column, self._word("not_used"), reason] for column, reason in report.left_out.items()]
+        if rows:
+            self._table("left_out_columns", rows)
+        else:
+            self._add("", "nothing")
+
+    def _limits(self) -> None:
+        report, gates = self._report, self._task.gates
+        self._add("## ", "limits")
+        gap = report.random_split_gap
+        if gap is not None:
+            figures = {"random": _figure(gap.auc_random), "in_time": _figure(gap.auc_in_time)}
+            self._add("- ", "gap", gap=f"{gap.gap:+.3f}", **figures)
+        if not report.has_time:
+            self._add("- ", "no_time")
+        events = self._predictor.about.n_positives
+        if events < gates.min_positives_for_boosting:
+            self._add("- ", "few", events=events, needed=gates.min_positives_for_boosting)
+        if report.metrics["test"]["auc"] > TOO_GOOD:
+            self._add("- ", "strong")
+        if report.intervals.get("ece", (0.0, 0.0))[0] > gates.max_ece:
+            self._add("- ", "shaky", ece=_figure(report.metrics["test"]["ece"]))
+        self._add("- ", "association")
+        self._add("- ", "effort")
+
+
+def _row(cells: list[str]) -> str:
+    # A bar inside a category would end the cell.
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _figure(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.1f} %"
+
+
+def _spread(value: Interval) -> str:
+    return f"{_figure(value.value)} ({_figure(value.low)} – {_figure(value.high)})"

@@ -16,6 +16,7 @@ from models.bundle import Predictor, save_bundle
 from models.card import write_cards
 from models.golden import make_golden
 from models.report import TrainReport
+from models.task import Task
 
 TRAINING = "training.json"
 BUNDLE = "bundle"
@@ -46,12 +47,12 @@ class Challenger:
     report: Mapping[str, object]
 
 
-def keep_bundle(report: TrainReport, predictor: Predictor, folder: Path) -> TrainReport:
+def keep_bundle(task: Task, report: TrainReport, predictor: Predictor, folder: Path) -> TrainReport:
     """Save a model and return the report with its place and digest."""
     folder.mkdir(parents=True, exist_ok=True)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     home = Path(tempfile.mkdtemp(prefix=f"{stamp}-", dir=folder))
-    cards = write_cards(report, predictor)
+    cards = write_cards(task, report, predictor)
     digest = save_bundle(predictor, home / BUNDLE, cards=cards, report=report.to_json(), golden=make_golden(predictor))
     return replace(report, bundle=str(home / BUNDLE), digest=digest)
 

@@ -7,17 +7,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from features.leakage import Finding
 from models.metrics import Interval
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeakageFinding:
-    """A column that was kept out of the model, and why."""
-
-    column: str
-    verdict: str
-    check: str
-    evidence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +153,7 @@ class TrainReport:
     calibrator: str = ""
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-    leakage: tuple[LeakageFinding, ...] = ()
+    leakage: tuple[Finding, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
     segments: tuple[Segment, ...] = ()
     folds: tuple[FoldFigures, ...] = ()

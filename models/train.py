@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from crm.config import Config
+from features.leakage import Finding, find_leaks
 from features.matrix import TrainingSet
 from models import champions
 from models.bundle import About, BadBundle, Predictor
@@ -20,7 +21,7 @@ from models.learn import Choice, Model, Progress, choose_learner, fit_model
 from models.metrics import auc, interval, make_blocks
 from models.promote import models_folder
 from models.registry import Registry, RegistryAway
-from models.report import LeakageFinding, TrainReport
+from models.report import TrainReport
 from models.splits import TooFewRows, make_plan
 from models.task import Task
 
@@ -50,7 +51,7 @@ def fit_task(
     training_set: TrainingSet,
     *,
     seed: int,
-    findings: Sequence[LeakageFinding] = (),
+    findings: Sequence[Finding] = (),
     champion: tuple[str, Predictor] | None = None,
     on_progress: Progress | None = None,
 ) -> Trained:
@@ -64,7 +65,7 @@ def fit_task(
         All rows; censored ones are counted and left out.
     seed : int
         Random state.
-    findings : sequence of LeakageFinding
+    findings : sequence of Finding
         Columns to leave out.
     champion : (digest, Predictor) or None
         What answers now, to be compared with.
@@ -105,7 +106,7 @@ def _empty_report(
     task: Task,
     training_set: TrainingSet,
     usable: TrainingSet,
-    findings: tuple[LeakageFinding, ...],
+    findings: tuple[Finding, ...],
     seed: int,
 ) -> TrainReport:
     limits = () if usable.has_time else (OPTIMISTIC,)
@@ -197,7 +198,9 @@ def train(
     *,
     config: Config,
     seed: int,
-    findings: Sequence[LeakageFinding] | None = None,
+    findings: Sequence[Finding] | None = None,
+    confirmed: Collection[str] = (),
+    after_outcome: Collection[str] = (),
     on_progress: Progress | None = None,
 ) -> TrainReport:
     """Train a task, keep the model as a bundle under `<store>/models/<task>/` and register it as challenger.
@@ -212,8 +215,10 @@ def train(
         Folders and the address of MLflow.
     seed : int
         Random state.
-    findings : sequence of LeakageFinding or None
+    findings : sequence of Finding or None
         Columns to leave out; None searches for them.
+    confirmed, after_outcome : collection of str
+        Columns the mapping vouches for, and columns it says are written after the outcome.
     on_progress : callable or None
         Called with what is being done and the share done.
 
@@ -222,15 +227,18 @@ def train(
     TrainReport
         `bundle` names the folder; empty when the status is `refused`.
     """
+    if findings is None:
+        if on_progress is not None:
+            on_progress("searching for leaks", 0.0)
+        known = training_set.take(np.isfinite(training_set.label))
+        findings = find_leaks(known, seed=seed, confirmed=confirmed, after_outcome=after_outcome)
     champion = _champion(config, task)
-    trained = fit_task(
-        task, training_set, seed=seed, findings=findings or (), champion=champion, on_progress=on_progress
-    )
+    trained = fit_task(task, training_set, seed=seed, findings=findings, champion=champion, on_progress=on_progress)
     if trained.predictor is None:
         return trained.report
     if on_progress is not None:
         on_progress("keeping the model", 1.0)
-    kept = keep_bundle(trained.report, trained.predictor, models_folder(config, task.name))
+    kept = keep_bundle(task, trained.report, trained.predictor, models_folder(config, task.name))
     registered = _register(config, kept)
     keep_training(registered)
     return registered

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from crm.config import Config, MlflowSection, StoreSection
+from features.leakage import Finding
 from features.matrix import TrainingSet
 from models.bundle import load_bundle, read_report
-from models.report import LeakageFinding
 from models.tasks.lead_score import TASK
 from models.train import fit_task, train
 
@@ -57,7 +57,7 @@ def test_few_outcomes_fall_back_to_a_shrunken_model(n: int, make_training_set: M
 
 
 def test_found_leaks_stay_out_of_the_model_and_in_the_report(make_training_set: Make) -> None:
-    finding = LeakageFinding(column="visits", verdict="quarantined", check="single field", evidence="AUC 0.99")
+    finding = Finding(column="visits", verdict="quarantined", check="single field", evidence="AUC 0.99")
     trained = fit_task(SMALL_TASK, make_training_set(), seed=1, findings=[finding])
     assert trained.report.leakage == (finding,)
     assert trained.predictor is not None
