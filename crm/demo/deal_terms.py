@@ -22,6 +22,8 @@ from crm.demo.world import World, change_rows
 Flags = npt.NDArray[np.bool_]
 COMPETITORS = ("甲骨云", "蓝图软件", "智联云", "本地厂商")
 CATEGORIES = ("pipeline", "best_case", "commit", "closed", "omitted")
+# What a rep promises first, and by how much a promise that passed is put off, in days.
+_USUAL_CYCLE_DAYS, _USUAL_SLIP_DAYS = 55.0, 30.0
 _SLIPS = 14
 _USD = 7.0
 
@@ -199,7 +201,7 @@ def _expected_close(
     n, effects = deals.n, world.laws.effects
     optimism = staff.optimism[deals.rep]
     end = np.where(closed > 0, local_day(closed), world.last_day + 1)
-    guess = 120.0 * np.exp(-0.35 * effects * optimism + rng.normal(0, 0.3, n))
+    guess = _USUAL_CYCLE_DAYS * np.exp(-0.35 * effects * optimism + rng.normal(0, 0.3, n))
     day = local_day(deals.created) + np.maximum(guess, 14).astype(np.int64)
     changes = []
     for _ in range(_SLIPS):
@@ -208,7 +210,8 @@ def _expected_close(
         if not len(rows):
             break
         on = day[rows] + late[rows]
-        later = on + np.maximum(20, 45 * np.exp(-0.3 * effects * optimism[rows] + rng.normal(0, 0.4, len(rows))))
+        mood = -0.3 * effects * optimism[rows] + rng.normal(0, 0.4, len(rows))
+        later = on + np.maximum(10, _USUAL_SLIP_DAYS * np.exp(mood))
         at = np.maximum(at_hour(on, 17.0), deals.created[rows] + 3_600_000_000)
         changes.append(_day_changes(name, rows, at, "expected_close_on", day[rows], later.astype(np.int64)))
         day[rows] = later.astype(np.int64)

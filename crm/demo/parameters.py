@@ -158,7 +158,7 @@ class MoneyLaws:
     disputed_share: float = 0.03
     unpaid_share: float = 0.012
     bill_share: float = 0.18
-    payer_delay_days: tuple[float, ...] = (-3.0, 6.0, 24.0, 60.0)
+    payer_delay_days: tuple[float, ...] = (-14.0, -3.0, 15.0, 48.0)
     payer_delay_spread: tuple[float, ...] = (3.0, 6.0, 14.0, 28.0)
     payer_shares: tuple[float, ...] = (0.32, 0.36, 0.22, 0.10)
     terms_days: tuple[int, ...] = (15, 30, 45, 60, 90)

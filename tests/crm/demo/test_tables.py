@@ -60,7 +60,7 @@ def test_closed_lists_hold_only_stated_values(company: DemoCompany) -> None:
                 assert held <= set(column.values), f"{name}.{column.name}"
 
 
-def test_references_resolve(company: DemoCompany) -> None:
+def test_references_lead_to_rows_that_exist(company: DemoCompany) -> None:
     for name, rows in _rows(company):
         for column in TABLES[name].columns:
             if column.refers_to is None:
