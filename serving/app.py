@@ -19,12 +19,15 @@ from crm.app_database import open_database
 from crm.config import Config
 from models.tasks.lead_score import TASK
 from serving.auth import Keyring, require_scopes
+from serving.background import follow
 from serving.door import Documented
 from serving.errors import add_error_handlers
 from serving.guard import Guard, Limits
 from serving.live import Live
 from serving.prediction_log import PredictionLog
+from serving.roles import Principal, Role, Sees
 from serving.routes import health, models, predictions, scores
+from serving.scoring import Asked
 from serving.service import Service
 
 log = structlog.get_logger("serving.app")
@@ -53,7 +56,7 @@ def create_app(config: Config, *, clock: Callable[[], datetime] = utc_now, watch
     clock : callable
         Gives the time, UTC.
     watch : bool
-        Follow changes of the record, the champion and the scores on disk.
+        Follow changes of the record, the champion and the scores on disk, and refresh scores out of date.
 
     Raises
     ------
@@ -66,13 +69,14 @@ def create_app(config: Config, *, clock: Callable[[], datetime] = utc_now, watch
         service = await asyncio.to_thread(_make_service, config, clock)
         app.state.service = service
         service.predictions.start()
-        watching = asyncio.create_task(service.live.watch()) if watch else None
+        watching = asyncio.create_task(follow(service.live, config)) if watch else None
         log.info("ready", champion=service.live.state.champion is not None)
         try:
             yield {"service": service}
         finally:
             if watching is not None:
                 watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
             await asyncio.to_thread(service.predictions.stop)
             service.engine.dispose()
 
@@ -109,7 +113,7 @@ def _make_service(config: Config, clock: Callable[[], datetime]) -> Service:
     engine = open_database(config.database.url)
     live = Live(config, TASK.name)
     live.reload()
-    return Service(
+    service = Service(
         config=config,
         engine=engine,
         keyring=Keyring(engine, clock, config.serving.key_cache_seconds),
@@ -117,3 +121,11 @@ def _make_service(config: Config, clock: Callable[[], datetime]) -> Service:
         live=live,
         clock=clock,
     )
+    _warm_up(service)
+    return service
+
+
+def _warm_up(service: Service) -> None:
+    # The first prediction loads libraries and prepares queries; nobody should wait for that. It is not kept.
+    nobody = Principal(user_id="", login="", role=Role.SERVICE, scopes=frozenset(), sees=Sees.NONE)
+    service.scoring().score_records([{}], Asked(principal=nobody, now=service.clock()))

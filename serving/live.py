@@ -5,7 +5,6 @@ Each request takes `Live.state` once and keeps it, so no answer mixes two champi
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -117,12 +116,6 @@ class Live:
         view = RecordView(Store(self.config.record_folder).current(), self.config.company.zone)
         log.info("record loaded", generation=view.generation.number)
         return view
-
-    async def watch(self) -> None:
-        """Reload what changes, for ever."""
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            await asyncio.to_thread(self.reload)
 
 
 _ABSENT = {

@@ -79,6 +79,9 @@ def refresh_scores(config: Config, task: Task) -> RefreshReport:
             generation=generation.number,
             digest=champion.published.digest,
             model_version=champion.version,
+            kind=champion.predictor.about.kind,
+            event=champion.predictor.about.event,
+            horizon_days=champion.predictor.about.horizon_days,
             as_of=generation.recorded_to.isoformat(),
         )
         ready = _ready(config, about)

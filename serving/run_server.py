@@ -43,5 +43,20 @@ def run_server(config: Config, *, host: str, port: int) -> None:
     import uvicorn
 
     from serving.app import create_app
+    from serving.connection import BoundedConnection
+    from serving.logs import configure_logs
 
-    uvicorn.run(create_app(config), host=host, port=port, log_level="warning", access_log=False, server_header=False)
+    configure_logs()
+    uvicorn.run(
+        create_app(config),
+        host=host,
+        port=port,
+        http=BoundedConnection,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=1000,
+        timeout_keep_alive=10,
+        timeout_graceful_shutdown=20,
+    )

@@ -46,12 +46,15 @@ class BadScores(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """Where the scores of a table come from."""
+    """Where the scores of a table come from, and what they say."""
 
     task: str
     generation: int
     digest: str
     model_version: str
+    kind: str
+    event: str
+    horizon_days: int | None
     as_of: str
 
 

@@ -85,10 +85,12 @@ class Scoring:
         """Whether this was made from that state."""
         return self._state is state
 
-    @property
-    def digest(self) -> str:
-        """The bundle that answers; empty without one."""
-        return self._state.champion.published.digest if self._state.champion else ""
+    def digest_of(self, row: AnswerRow) -> str:
+        """The bundle that answered a row; empty without one."""
+        state = self._state
+        if state.champion is not None and row.model_version == state.champion.version:
+            return state.champion.published.digest
+        return state.scores.about.digest if state.scores is not None else ""
 
     def holds(self, ids: Sequence[str], asked: Asked) -> bool:
         """Whether the last refresh holds all these ids, so that nothing has to be computed."""
@@ -104,8 +106,6 @@ class Scoring:
             return [self._without_model(entity_id, seen) for entity_id in ids]
         at = asked.as_of or (asked.now if asked.fresh else None)
         held = None if at is not None and at != self._held_as_of() else self._state.scores
-        if held is not None and held.about.digest != champion.published.digest:
-            held = None
         found: dict[str, AnswerRow] = {}
         if held is not None:
             for entity_id in dict.fromkeys(ids):
@@ -182,10 +182,25 @@ class Scoring:
         )
 
     def _from_table(self, scored: Scored, held: ScoreTable, champion: Champion) -> AnswerRow:
-        row = self._row(
-            scored.entity_id, scored.probability, scored.reasons, held.as_of, champion, percentile=scored.percentile
+        # After a promotion the scores of the champion before stand until the refresh; each row names its model.
+        about = held.about
+        is_present = about.digest == champion.published.digest
+        return AnswerRow(
+            entity_id=scored.entity_id,
+            status=_status_of(about.kind),
+            probability=scored.probability,
+            score=scored.score,
+            grade=self._config.grades.grade(scored.score),
+            percentile=scored.percentile,
+            horizon_days=about.horizon_days,
+            event=about.event,
+            trend=scored.trend,
+            reasons=scored.reasons,
+            prediction_id=uuid.uuid4().hex,
+            model_version=about.model_version,
+            as_of=held.as_of,
+            evidence=champion.evidence(scored.probability) if is_present else None,
         )
-        return row if scored.trend is Trend.UNKNOWN else _with_trend(row, scored.trend)
 
     def _predict_table(
         self, ids: Sequence[str | None], rows: pa.Table, at: datetime, champion: Champion
@@ -261,14 +276,14 @@ class Scoring:
         reasons: tuple[ReasonOut, ...],
         at: datetime,
         champion: Champion,
-        percentile: int | None = None,
     ) -> AnswerRow:
         about, table, score = champion.predictor.about, self._state.scores, score_of(probability)
-        if percentile is None and table is not None and table.about.digest == champion.published.digest:
+        percentile = None
+        if table is not None and table.about.digest == champion.published.digest:
             percentile = table.percentile(probability)
         return AnswerRow(
             entity_id=entity_id,
-            status=RowStatus.BASE_RATE if about.kind == "base_rate" else RowStatus.SCORED,
+            status=_status_of(about.kind),
             probability=probability,
             score=score,
             grade=self._config.grades.grade(score),
@@ -304,6 +319,10 @@ def _joined_at(asked: Asked) -> datetime:
 
 
 _NO_MODEL = "No model was promoted yet."
+
+
+def _status_of(kind: str) -> RowStatus:
+    return RowStatus.BASE_RATE if kind == "base_rate" else RowStatus.SCORED
 
 
 def _with_trend(row: AnswerRow, trend: Trend) -> AnswerRow:

@@ -78,7 +78,7 @@ def _kept(rows: Sequence[AnswerRow], scoring: Scoring, asked: Asked, request_id:
             entity_id=row.entity_id or "",
             as_of=row.as_of,
             model_version=row.model_version or "",
-            digest=scoring.digest,
+            digest=scoring.digest_of(row),
             asked_by=asked.principal.user_id,
             request_id=request_id,
             created_at=asked.now,

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from crm.schema import DType
 from crm.store import NoRecord, Store
 from models.champions import NoChampion
 from models.tasks.lead_score import TASK
+from serving.app import create_app
 from serving.live import Live
 from serving.refresh import refresh_scores
 from serving.score_table import BadScores, read_scores
@@ -65,11 +68,14 @@ def test_a_promotion_is_followed_and_each_row_names_its_model(own_house) -> None
         assert ask(client, own_house)[0]["model_version"] == "1"
         own_house.promote("2", learner="base_rate")
         live.reload()
+        record = client.post("/v1/leads/score", json={"records": [{}]}, headers=own_house.headers()).json()["rows"][0]
+        assert (record["model_version"], record["status"]) == ("2", "base_rate")
         row = ask(client, own_house)[0]
-        assert (row["model_version"], row["status"]) == ("2", "base_rate")
+        assert (row["model_version"], row["status"], row["evidence"]) == ("1", "scored", None)
         assert own_house.refresh()
         live.reload()
-        assert ask(client, own_house)[0]["percentile"] == 100
+        row = ask(client, own_house)[0]
+        assert (row["model_version"], row["status"], row["percentile"]) == ("2", "base_rate", 100)
 
 
 def test_a_damaged_champion_leaves_the_one_before_in_place(own_house) -> None:
@@ -164,6 +170,7 @@ def test_answering_works_without_pandas(own_house) -> None:
     # Arrow imports pandas by itself where it finds it, so the proof is an interpreter that has none.
     program = f"""
 import sys
+import time
 class Without:
     def find_spec(self, name, path=None, target=None):
         if name in ("pandas", "sklearn", "mlflow"):
@@ -186,3 +193,16 @@ with TestClient(create_app(config, clock=lambda: datetime(2026, 4, 1, 3, tzinfo=
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-2000:]
+
+
+@pytest.mark.slow
+def test_a_running_service_refreshes_by_itself(own_house) -> None:
+    with TestClient(create_app(own_house.config, clock=own_house.clock)) as client:
+        own_house.promote("2", learner="base_rate")
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            row = ask(client, own_house)[0]
+            if row["model_version"] == "2":
+                break
+            time.sleep(0.2)
+        assert (row["status"], row["percentile"]) == ("base_rate", 100)

@@ -1,0 +1,53 @@
+"""What a running service does beside answering: follow the files on disk, refresh scores that are out of date."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+import structlog
+
+from crm.config import Config
+from serving.live import POLL_SECONDS, Live
+
+log = structlog.get_logger("serving.background")
+
+# A refresh that failed is tried again that much later, or as soon as the record or the champion changes.
+RETRY_SECONDS = 300.0
+
+
+async def follow(live: Live, config: Config) -> None:
+    """Load what changes and refresh what is out of date, until cancelled."""
+    failed: tuple[int, str] | None = None
+    retry_at = 0.0
+    while True:
+        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.to_thread(live.reload)
+        state = live.state
+        if state.record is None or state.champion is None or state.is_current:
+            continue
+        wanted = state.record.generation.number, state.champion.published.digest
+        if wanted == failed and time.monotonic() < retry_at:
+            continue
+        if await refresh_aside(config, live.task):
+            failed = None
+            await asyncio.to_thread(live.reload)
+        else:
+            failed, retry_at = wanted, time.monotonic() + RETRY_SECONDS
+
+
+async def refresh_aside(config: Config, task: str) -> bool:
+    """Refresh in another process; whether it ended well. Cancelling ends the process."""
+    started = time.monotonic()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "serving.refresh_process", task, stdin=asyncio.subprocess.PIPE
+    )
+    try:
+        await process.communicate(config.model_dump_json().encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    log.info("refreshed", code=process.returncode, seconds=round(time.monotonic() - started, 1))
+    return process.returncode == 0
