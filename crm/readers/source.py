@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from crm.readers.delimited import read_delimited
 from crm.readers.sandbox import read_in_child
 
 _MOST_EXAMPLES = 3
+_NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _CONTENT = {"excel": "Excel", "parquet": "Parquet", "duckdb": "DuckDB"}
 
 
@@ -44,7 +46,7 @@ def read_source(source: SourceSpec, folder: Path) -> RawTable:
 
         return read_sql(source)
     files = find_files(source, folder)
-    tables = [_read_unchanged(path, source) for path in files]
+    tables = [_with_partition(_read_unchanged(path, source), path, folder) for path in files]
     return tables[0] if len(tables) == 1 else _join(files, tables)
 
 
@@ -72,10 +74,10 @@ def find_files(source: SourceSpec, folder: Path) -> list[Path]:
 
 
 def _files_of_folder(folder: Path) -> list[Path]:
-    """Part files of a folder as Spark writes it."""
+    """Part files of a folder as Spark writes it, in partitions (`region=01`) or not."""
     if (folder / "_temporary").exists():
         raise BadSource(f"{folder.name}: holds `_temporary`, so the job that writes it has not finished")
-    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(("_", ".")))
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(("_", ".")))
 
 
 def _what_is_there(folder: Path) -> str:
@@ -97,6 +99,20 @@ def _read_unchanged(path: Path, source: SourceSpec) -> RawTable:
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise BadSource(f"{path.name}: the file changed while it was read; wait until it is written and try again")
     return table
+
+
+def _with_partition(table: RawTable, path: Path, folder: Path) -> RawTable:
+    """The table with the columns that stand in the names of its folders, as text: `region=01` stays `01`."""
+    rows = table.rows
+    for part in path.relative_to(folder).parent.parts:
+        name, sign, value = part.partition("=")
+        if not sign:
+            continue
+        if name in rows.column_names:
+            raise BadSource(f"{path.name}: column {name[:40]!r} is in the file and in the name of its folder; drop one")
+        text = None if value == _NO_PARTITION else unquote(value)
+        rows = rows.append_column(name, pa.array([text] * rows.num_rows, pa.string()))
+    return replace(table, rows=rows)
 
 
 def _join(files: list[Path], tables: list[RawTable]) -> RawTable:

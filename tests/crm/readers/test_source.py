@@ -56,6 +56,18 @@ def test_a_folder_of_parts_is_read_when_it_is_finished(tmp_path):
         read(tmp_path, "leads.csv")
 
 
+def test_partitions_are_text_columns(tmp_path):
+    for part, key in (("region=01", "a"), ("region=%E5%8C%97", "b"), ("region=__HIVE_DEFAULT_PARTITION__", "c")):
+        (tmp_path / "leads.csv" / part).mkdir(parents=True)
+        (tmp_path / "leads.csv" / part / "part-0.csv").write_text(f"id,n\n{key},1\n")
+    rows = read(tmp_path, "leads.csv").rows.sort_by("id")
+    assert rows.column("region").to_pylist() == ["01", "北", None]
+    (tmp_path / "leads.csv" / "n=1").mkdir()
+    (tmp_path / "leads.csv" / "n=1" / "part-0.csv").write_text("id,n\nd,1\n")
+    with pytest.raises(BadSource, match="column 'n' is in the file and in the name of its folder"):
+        read(tmp_path, "leads.csv")
+
+
 def test_an_absent_file_is_refused_with_what_is_there(tmp_path):
     (tmp_path / "other.csv").write_text("x")
     with pytest.raises(BadSource, match=r"leads\.csv: no such file in the data folder \(it holds other\.csv\)"):
