@@ -1,9 +1,11 @@
-"""What one target of one source brings: typed rows of one table, with what was left out and why."""
+"""What one target of one source brings, and the table that it meets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm.cell_text import as_strings
+from crm.mapping_columns import RecordedAt
 from crm.raw import Reject
 from crm.schema import DType
 
@@ -58,6 +61,37 @@ class Batch:
     rejected: int = 0
     skipped: int = 0
     repeated: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TableState:
+    """A table of the record while an ingest goes on."""
+
+    rows: pa.Table
+    custom: Mapping[str, DType]
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """The moment of an ingest and how it dates rows.
+
+    Parameters
+    ----------
+    now : datetime
+        Naive UTC.
+    zone : ZoneInfo
+        Zone of days.
+    source : str
+        Name of the source.
+    recorded : RecordedAt or None
+        What the mapping says about it.
+    """
+
+    now: datetime
+    zone: ZoneInfo
+    source: str
+    recorded: RecordedAt | None
 
 
 def key_text(rows: pa.Table, key: tuple[str, ...], separator: str = _SEPARATOR) -> pa.Array:

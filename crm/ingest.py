@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm.backfill import BORNE_BY, borrow_moments
-from crm.batch import Batch
+from crm.batch import Batch, Moment, TableState
 from crm.cells import SourceRows
 from crm.config import Config
 from crm.mapping import CompanyDefaults, Source
 from crm.mapping import Mapping as CompanyMapping
-from crm.merge import Merged, Moment, TableState, complete, empty_state, merge, merge_facts, naive_utc
+from crm.merge import Merged, complete, empty_state, merge, merge_facts, naive_utc
 from crm.raw import BadSource, RawTable, Reject
 from crm.readers.source import read_source
 from crm.rejects import ingest_id, write_rejects

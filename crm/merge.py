@@ -7,38 +7,23 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crm.batch import JOINED_BY, Batch, key_text
+from crm.backfill import recorded_moments
+from crm.batch import JOINED_BY, Batch, Moment, TableState, key_text
 from crm.cell_text import as_strings
 from crm.custom import as_custom_text, words_of
-from crm.mapping_columns import RecordedAt
 from crm.schema import SYSTEM_COLUMNS, DType, Table, arrow_type
 from crm.store import empty_table
 from crm.tables import table as table_of
 
-_MICROS_PER_DAY = 86_400_000_000
-_BEGINNING = datetime(1970, 1, 1)  # noqa: DTZ001 - timestamps are kept as naive UTC
 _TIMESTAMP = pa.timestamp("us")
 _CHANGE_ID_LENGTH = 24
 _LISTED_FACTS = ("written_after_outcome",)
-
-# Reference data: what a first load brings was there before anything that refers to it.
-KNOWN_EVER_SINCE = frozenset({"partners", "products"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TableState:
-    """A table of the record while an ingest goes on."""
-
-    rows: pa.Table
-    custom: Mapping[str, DType]
-    facts: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,28 +45,6 @@ class Merged:
     inserted: int
     changed: int
     unchanged: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """The moment of an ingest and how it dates rows.
-
-    Parameters
-    ----------
-    now : datetime
-        Naive UTC.
-    zone : ZoneInfo
-        Zone of days.
-    source : str
-        Name of the source.
-    recorded : RecordedAt or None
-        What the mapping says about it.
-    """
-
-    now: datetime
-    zone: ZoneInfo
-    source: str
-    recorded: RecordedAt | None
 
 
 def merge(state: TableState, batch: Batch, moment: Moment) -> Merged:
@@ -282,50 +245,13 @@ def _stamped(batch: Batch, new: npt.NDArray[np.int64], table: Table, moment: Mom
         present = column.name in rows.column_names
         columns[column.name] = rows.column(column.name) if present else pa.nulls(n_rows, arrow_type(column.dtype))
     columns |= {name: rows.column(name) for name in batch.custom}
-    recorded, derived = _recorded(rows, batch, new, table, moment, first_load=first_load)
+    known = None if batch.recorded_at is None else batch.recorded_at.take(pa.array(new))
+    recorded, derived = recorded_moments(rows, known, table, moment, first_load=first_load)
     columns["recorded_at"] = recorded
     columns["backfilled"] = derived
     columns["ingested_at"] = pa.repeat(pa.scalar(moment.now, _TIMESTAMP), n_rows)
     columns["source"] = pa.repeat(pa.scalar(moment.source), n_rows)
     return pa.table(columns)
-
-
-def _recorded(
-    rows: pa.Table, batch: Batch, new: npt.NDArray[np.int64], table: Table, moment: Moment, *, first_load: bool
-) -> tuple[pa.Array, pa.Array]:
-    """When each new row was known, and whether that was derived."""
-    n_rows = rows.num_rows
-    now = pa.repeat(pa.scalar(moment.now, _TIMESTAMP), n_rows)
-    stated = moment.recorded
-    if _known_ever_since(stated, table, first_load=first_load):
-        return pa.repeat(pa.scalar(_BEGINNING, _TIMESTAMP), n_rows), pa.repeat(pa.scalar(True), n_rows)
-    if batch.recorded_at is not None:
-        known = batch.recorded_at.take(pa.array(new))
-        if stated is not None and stated.latency_days:
-            known = _days_later(known, stated.latency_days)
-        # What stands in the file now was known by now at the latest: a later moment is a slip of the source.
-        return pc.min_element_wise(known, now), pa.repeat(pa.scalar(False), n_rows)
-    derive = first_load or (stated is not None and stated.every_load)
-    if not derive or table.clock is None or table.clock not in rows.column_names:
-        return now, pa.repeat(pa.scalar(first_load), n_rows)
-    clock = rows.column(table.clock).combine_chunks()
-    if pa.types.is_date(clock.type):
-        local = pc.assume_timezone(clock.cast(_TIMESTAMP), moment.zone.key, ambiguous="earliest", nonexistent="latest")
-        clock = local.cast(pa.timestamp("us", "UTC")).cast(_TIMESTAMP)
-    clock = _days_later(clock, stated.latency_days if stated is not None else 0)
-    known = pc.min_element_wise(clock, now, skip_nulls=False)
-    return pc.coalesce(known, now), pa.repeat(pa.scalar(True), n_rows)
-
-
-def _known_ever_since(stated: RecordedAt | None, table: Table, *, first_load: bool) -> bool:
-    """Whether rows count as known from the beginning: stated so, or reference data of a first load."""
-    if stated is not None:
-        return stated.beginning
-    return first_load and table.name in KNOWN_EVER_SINCE
-
-
-def _days_later(moments: pa.Array, days: int) -> pa.Array:
-    return pc.add(moments, pa.scalar(days * _MICROS_PER_DAY, pa.duration("us")))
 
 
 def _has_source(rows: pa.Table, source: str) -> bool:

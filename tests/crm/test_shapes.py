@@ -89,7 +89,7 @@ sources:
 """
 
 
-def test_panel_has_a_row_a_node_and_period(tmp_path: Path) -> None:
+def test_panel_has_a_row_a_node_and_period_known_when_the_period_has_ended(tmp_path: Path) -> None:
     trips = "Quarter,State,Region,Trips\n1998Q1,NSW,Sydney,1.5\n1998Q1,NSW,Sydney,2\n1998Q2,NSW,Sydney,3\n"
     report, generation = _ingest(tmp_path, PANEL, trips=trips)
     rows = generation.read("panel").sort_by("ds").to_pylist()
@@ -98,6 +98,7 @@ def test_panel_has_a_row_a_node_and_period(tmp_path: Path) -> None:
         ("NSW/Sydney", "1998-04-01", 3.0),
     ]
     assert (report.sources[0].read, report.sources[0].skipped) == (3, 1)
+    assert [str(row["recorded_at"]) for row in rows] == ["1998-03-31 16:00:00", "1998-06-30 16:00:00"]
 
 
 EVENTS = """
