@@ -50,6 +50,11 @@ def split_records(blocks: Iterable[str], *, delimiter: str, file: str, skip_line
     skip_lines : int
         Lines left out before the first record.
 
+    Yields
+    ------
+    Batch
+        Records in order; a batch may hold none.
+
     Raises
     ------
     BadSource

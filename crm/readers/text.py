@@ -38,6 +38,11 @@ def read_blocks(path: Path, *, encoding: str, max_bytes: int) -> Iterator[str]:
     max_bytes : int
         Most bytes after unpacking.
 
+    Yields
+    ------
+    str
+        Some of the text; never empty.
+
     Raises
     ------
     BadSource

@@ -1,14 +1,9 @@
 """Public data sets, read as they come; skipped where they are not at hand."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 from crm.mapping_sources import SourceSpec
 from crm.readers.source import read_source
-
-SHARED = Path(os.environ.get("SALESCAST_SHARED_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
 
 # file: rows, columns (without the empty one of X Education)
 SETS = {
@@ -31,18 +26,20 @@ SLOW = ("bpic2012", "online_retail")
 @pytest.mark.parametrize(
     "file", [pytest.param(name, marks=pytest.mark.slow) if name.startswith(SLOW) else name for name in SETS]
 )
-def test_public_data_set_is_read_whole_and_without_rejects(file):
-    path = SHARED / file
-    if not path.exists():
-        pytest.skip(f"{file} is not at hand")
-    raw = read_source(SourceSpec(name="public", file=path.name), path.parent)
+def test_public_data_set_is_read_whole_and_without_rejects(shared_data, file):
+    raw = read_source(SourceSpec(name="public", file=file), shared_data)
     assert (raw.rows.num_rows, raw.rows.num_columns) == SETS[file]
     assert raw.rejects == ()
 
 
-def test_zero_padded_numbers_and_blanks_of_public_data_survive():
-    path = SHARED / "ibm_telco_churn" / "Telco-Customer-Churn.csv.gz"
-    if not path.exists():
-        pytest.skip("ibm_telco_churn is not at hand")
-    raw = read_source(SourceSpec(name="public", file=path.name), path.parent)
+def test_blank_amounts_of_new_customers_are_null(shared_data):
+    raw = read_source(SourceSpec(name="public", file="ibm_telco_churn/Telco-Customer-Churn.csv.gz"), shared_data)
     assert raw.rows.column("TotalCharges").null_count == 11
+
+
+def test_zero_padded_numbers_stay_text(shared_data):
+    raw = read_source(
+        SourceSpec(name="public", file="ibm_receivables/accounts_receivable_to_2013-05-06.csv.gz"), shared_data
+    )
+    numbers = raw.rows.column("invoiceNumber").to_pylist()
+    assert any(number.startswith("0") for number in numbers)
