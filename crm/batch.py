@@ -17,7 +17,6 @@ from crm.mapping_columns import RecordedAt
 from crm.raw import Reject
 from crm.schema import DType
 
-JOINED_BY = "|"
 _SEPARATOR = "\x1f"
 
 

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm.backfill import recorded_moments
-from crm.batch import JOINED_BY, Batch, Moment, TableState, key_text
+from crm.batch import Batch, Moment, TableState, key_text
 from crm.cell_text import as_strings
 from crm.custom import as_custom_text, words_of
-from crm.schema import SYSTEM_COLUMNS, DType, Table, arrow_type
+from crm.schema import KEY_SEPARATOR, SYSTEM_COLUMNS, DType, Table, arrow_type
 from crm.store import empty_table
 from crm.tables import table as table_of
 
@@ -190,7 +190,7 @@ def _history(
 ) -> pa.Table:
     """One row of `changes` for each changed value."""
     parts = []
-    entity_id = key_text(batch.rows, table.key, JOINED_BY)
+    entity_id = key_text(batch.rows, table.key, KEY_SEPARATOR)
     for name, differs in different.items():
         at_new = known[differs]
         n_changes = len(at_new)

@@ -9,12 +9,9 @@ import pyarrow as pa
 
 from crm.clocks import AsOf, is_visible, moment, value_as_known
 from crm.engine import DuckDBEngine, quote_name, quote_text
-from crm.schema import SYSTEM_COLUMNS, Column, DType, Table
+from crm.schema import KEY_SEPARATOR, SYSTEM_COLUMNS, Column, DType, Table
 from crm.store import Generation, empty_table
 from crm.tables import table
-
-# How a row with a key of several columns is named in `changes.entity_id`.
-KEY_SEPARATOR = "/"
 
 _CAST = {
     DType.TEXT: "VARCHAR",

@@ -134,6 +134,9 @@ SYSTEM_COLUMNS: tuple[Column, ...] = (
     Column(name="ingested_at", dtype=DType.TIMESTAMP, doc="When salescast took the row in."),
     Column(name="source", dtype=DType.TEXT, doc="The mapping source that brought the row."),
 )
+# How a row with a key of several columns is named in `changes.entity_id`.
+KEY_SEPARATOR = "|"
+
 SYSTEM_NAMES = frozenset(c.name for c in SYSTEM_COLUMNS)
 
 

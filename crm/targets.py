@@ -18,7 +18,7 @@ from crm.mapping import nearest
 from crm.mapping_columns import ColumnSpec, RecordedAt, RowOptions, TableTarget
 from crm.parse_rule import BadCell, Rule
 from crm.raw import BadSource, Reject
-from crm.schema import SYSTEM_NAMES, Column, DType, Table, moment
+from crm.schema import KEY_SEPARATOR, SYSTEM_NAMES, Column, DType, Table, moment
 from crm.tables import table as table_of
 
 _RECORDED = moment("recorded_at", "When the source knew the row.")
@@ -260,7 +260,7 @@ def _without_duplicates(batch: Batch, stated: Table, rows: SourceRows) -> Batch:
     keep = np.ones(len(codes), dtype=bool)
     keep[[row for same in rows_of.values() for row in same[1:]]] = False
     at_fault = np.isin(codes, list(differs))
-    shown = key_text(batch.rows, stated.key, "|")
+    shown = key_text(batch.rows, stated.key, KEY_SEPARATOR)
     rejects = tuple(
         rows.reject(
             row,

@@ -6,12 +6,14 @@ import csv
 import random
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from crm.config import Config
 from crm.ingest import IngestReport, SourceReport, ingest
 from crm.mapping import parse_mapping
+from crm.reading import read_as_of
 from crm.store import NoRecord, Store
 
 HEADER = ["Number", "Created", "Channel", "Region", "Score", "Member"]
@@ -306,3 +308,31 @@ def test_first_load_dates_rows_without_a_clock_by_the_rows_that_bear_them(tmp_pa
         for row in Store(tmp_path / "record").current().read("products").to_pylist()
     }
     assert later["q"] == "2026-01-02 12:00:00"
+
+
+SPEND = """
+company: {currency: EUR, time_zone: UTC}
+sources:
+  - name: spend
+    file: spend.csv
+    table: channel_spend
+    recorded_at: {latency_days: 2}
+    columns: {channel: channel, spend_month: {from: month, format: YYYY-MM}, amount: amount}
+"""
+
+
+def test_an_overwritten_value_is_read_as_it_was_before(tmp_path: Path) -> None:
+    header = ["channel", "month", "amount"]
+    _write(tmp_path / "spend.csv", [["web", "2024-01", "100"]], header)
+    _ingest(tmp_path, mapping=SPEND)
+    _write(tmp_path / "spend.csv", [["web", "2024-01", "150"]], header)
+    _ingest(tmp_path, mapping=SPEND, now=DAY_TWO)
+    generation = Store(tmp_path / "record").current()
+
+    def amounts(moment: datetime) -> list[int]:
+        return list(read_as_of(generation, "channel_spend", moment, ZoneInfo("UTC")).column("amount").to_pylist())
+
+    assert amounts(datetime(2024, 2, 2, tzinfo=UTC)) == []
+    assert amounts(datetime(2024, 2, 4, tzinfo=UTC)) == [10_000]
+    assert amounts(DAY_ONE) == [10_000]
+    assert amounts(datetime(2026, 1, 3, tzinfo=UTC)) == [15_000]
