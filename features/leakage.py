@@ -29,7 +29,7 @@ OVERWHELMING_SHARE = 0.40
 MOST_VALUES_OF_A_KIND = 50
 IDENTITY_AUC = 0.95
 TWIN_CORRELATION = 0.9
-N_STRONGEST = 12
+N_STRONGEST = 8
 STRONG_WHERE_FILLED = 0.68
 LEAST_MISSING = 0.05
 LEAST_FILLED = 100
@@ -282,12 +282,13 @@ class _Search:
         screen = self._screen
         while True:
             left = [name for name in screen.names if name not in self._found]
-            strongest = sorted(left, key=lambda name: -screen.single(name).value_auc)[:N_STRONGEST]
+            tried = [name for name in self._undated() if name in left and not self._names_who(name)]
+            strongest = sorted(tried, key=lambda name: -screen.single(name).value_auc)[:N_STRONGEST]
+            if not strongest:
+                return
             whole = log_loss(screen.y, screen.predict(left))
             found = False
             for name in strongest:
-                if name not in self._undated() or self._names_who(name):
-                    continue
                 twins = self._twins(name, left)
                 rest = log_loss(screen.y, screen.predict([k for k in left if k not in twins]))
                 share = (rest - whole) / rest

@@ -22,7 +22,7 @@ from crm.store import Generation
 from crm.tables import table
 from features.build import build_features
 from features.catalogue import group_named
-from features.labels import build_labels, event_of, happened_at, read_events
+from features.labels import EVENTS, build_labels, event_of, happened_at, read_events
 from features.leakage import Finding, find_leaks
 from features.matrix import Field, Grade, Kind, TrainingSet
 from features.online import source_of
@@ -68,7 +68,6 @@ def find_leaks_of_record(
         `column` is a field of the training set, a custom column that became no field, or `table.column=value`.
     """
     asked = question.as_configured(config.tasks)
-    happened = _happened(generation, asked, training_set.entity_id)
     extra = _probes(generation, asked, training_set, config)
     widened = replace(
         training_set,
@@ -76,23 +75,43 @@ def find_leaks_of_record(
         rows=_appended(training_set.rows, extra),
     )
     found: dict[str, Finding] = {}
-    for _ in range(MOST_ROUNDS):
-        new = find_leaks(
-            widened.without(set(found)),
-            seed=seed,
-            fit=fit,
-            confirmed=confirmed,
-            after_outcome=after_outcome,
-            delayed_label=_delayed(generation, asked, training_set, happened),
-            ending=_ending(generation, asked, training_set, happened),
-        )
-        found |= {finding.column: finding for finding in new}
-        for finding in _built_on(asked, found):
-            found.setdefault(finding.column, finding)
-        if not any(finding.verdict == "quarantined" for finding in new):
-            break
+    for question_of_event in _steps(generation, asked):
+        happened = _happened(generation, question_of_event, training_set.entity_id)
+        labelled = replace(widened, label=_label(generation, question_of_event, training_set, happened))
+        for _ in range(MOST_ROUNDS):
+            new = find_leaks(
+                labelled.without(set(found) | _probes_beside(extra, found)),
+                seed=seed,
+                fit=fit,
+                confirmed=confirmed,
+                after_outcome=after_outcome,
+                delayed_label=_delayed(generation, question_of_event, training_set, happened),
+                ending=_ending(labelled, happened),
+            )
+            found |= {finding.column: finding for finding in new}
+            for finding in _built_on(asked, found):
+                found.setdefault(finding.column, finding)
+            if not any(finding.verdict == "quarantined" for finding in new):
+                break
     order = {"quarantined": 0, "suspected": 1}
     return tuple(sorted(found.values(), key=lambda finding: (order[finding.verdict], finding.column)))
+
+
+def _probes_beside(extra: list[tuple[Field, pa.Array]], found: Collection[str]) -> set[str]:
+    """The probes of tables of which one kind of row was found: they count the same rows."""
+    tables = {name.partition(".")[0] for name in found if "=" in name}
+    return {field.name for field, _ in extra if field.name.partition(".")[0] in tables}
+
+
+def _steps(generation: Generation, question: Question) -> list[Question]:
+    """The question, and the same of the entity's first event: what knows that a lead was qualified knows half of a win.
+
+    The first event is the more frequent one, so that it shows what a rare one leaves in doubt.
+    """
+    first = next(event for entity, event in EVENTS if entity == question.entity)
+    if first == question.event or not all(generation.has(name) for name in EVENTS[question.entity, first].needs):
+        return [question]
+    return [question, replace(question, event=first)]
 
 
 def _built_on(question: Question, found: Collection[str]) -> list[Finding]:
@@ -143,22 +162,31 @@ def _happened(
         return happened_at(entity_id, read_events(engine, event_of(question)))
 
 
-def _delayed(
+def _label(
     generation: Generation, question: Question, training_set: TrainingSet, happened: npt.NDArray[np.datetime64]
 ) -> Floats:
-    """The labels had the window begun a week later and ended when it does: what is near is left out of it."""
     return build_labels(
         training_set.as_of,
         happened,
-        horizon_days=max(question.horizon_days - DELAY_DAYS, 1),
-        gap_days=question.gap_days + DELAY_DAYS,
+        horizon_days=question.horizon_days,
+        gap_days=question.gap_days,
         recorded_to=generation.recorded_to,
     )
 
 
-def _ending(
+def _delayed(
     generation: Generation, question: Question, training_set: TrainingSet, happened: npt.NDArray[np.datetime64]
 ) -> Floats:
+    """The labels had the window begun a week later and ended when it does: what is near is left out of it."""
+    later = replace(
+        question,
+        horizon_days=max(question.horizon_days - DELAY_DAYS, 1),
+        gap_days=question.gap_days + DELAY_DAYS,
+    )
+    return _label(generation, later, training_set, happened)
+
+
+def _ending(training_set: TrainingSet, happened: npt.NDArray[np.datetime64]) -> Floats:
     """1 where the event ever happened, 0 where the entity's window has passed without it, NaN while it is open."""
     return np.where(np.isnat(happened), np.where(np.isfinite(training_set.label), 0.0, np.nan), 1.0)
 
