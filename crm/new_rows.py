@@ -14,12 +14,13 @@ from crm.cells import SourceRows
 from crm.config import Config
 from crm.mapping import Mapping as CompanyMapping
 from crm.mapping import Source
+from crm.mapping_columns import TableTarget
 from crm.raw import BadSource, RawTable
 from crm.readers.source import read_source
 from crm.schema import DType
 from crm.shapes import shapes_of
 from crm.store import Generation
-from crm.targets import build_batch
+from crm.targets import build_batch, custom_names
 
 
 class _AsItStands:
@@ -81,8 +82,18 @@ def read_new_rows(
     wanted = "observations" if source.observations is not None else table
     for shape in shapes_of(rows):
         if shape.target.table == wanted:
-            return build_batch(shape.rows, shape.target, _AsItStands(generation))
+            target = _as_known(shape.rows, shape.target, generation.custom(wanted))
+            return build_batch(shape.rows, target, _AsItStands(generation))
     raise BadSource(f"source {source.name} fills no table {wanted}")
+
+
+def _as_known(rows: SourceRows, target: TableTarget, known: Mapping[str, DType]) -> TableTarget:
+    """The target with every custom column held to the dtype that the record has: what does not fit is a reject.
+
+    Taking rows in, a column widens to text instead; the model in use has learned the old type.
+    """
+    kept = {name: rows.source.rename.get(name, name) for name in custom_names(rows, target)}
+    return target.model_copy(update={"custom": {name: known[one] for name, one in kept.items() if one in known}})
 
 
 def _source_of(mapping: CompanyMapping, *, table: str, task: str) -> Source:

@@ -50,6 +50,9 @@ def main() -> None:
     """Run the command line; an error that people can mend ends it with one message and no traceback."""
     for name, value in _FOR_LIBRARIES.items():
         os.environ.setdefault(name, value)
+    from serving.logs import configure_logs
+
+    configure_logs("warning")
     try:
         app()
     except Exception as error:

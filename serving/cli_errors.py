@@ -13,19 +13,31 @@ EXIT_CODES: dict[str, int] = {
     "crm.raw.BadSource": BAD_INPUT,
     "crm.tables.UnknownTable": BAD_INPUT,
     "crm.store.NoRecord": BAD_INPUT,
-    "crm.store.StoreIsBusy": REFUSED,
     "crm.store.BrokenStore": BAD_INPUT,
+    "crm.app_database.BadDatabase": BAD_INPUT,
+    "crm.identities.NoSuchPair": BAD_INPUT,
+    "crm.money.NoMeasure": BAD_INPUT,
+    "crm.money.NoRate": BAD_INPUT,
+    "features.observations.NoObservations": BAD_INPUT,
+    "features.question.BadQuestion": BAD_INPUT,
+    "models.task_files.UnknownTask": BAD_INPUT,
+    "models.bundle.BadBundle": BAD_INPUT,
+    "models.challengers.NoChallenger": BAD_INPUT,
+    "models.champions.NoChampion": BAD_INPUT,
+    "serving.keys.BadGrant": BAD_INPUT,
+    "serving.keys.UnknownUser": BAD_INPUT,
+    "serving.keys.UnknownKey": BAD_INPUT,
+    "serving.run_server.PortTaken": BAD_INPUT,
+    "serving.score_file.BadTarget": BAD_INPUT,
+    "serving.score_table.BadScores": BAD_INPUT,
     "serving.cli_errors.NotPossible": BAD_INPUT,
-    "serving.cli_errors.Refused": REFUSED,
+    "crm.store.StoreIsBusy": REFUSED,
+    "models.promote.Refused": REFUSED,
 }
 
 
 class NotPossible(ValueError):
     """What was asked for cannot be done with this input; the message says what would help."""
-
-
-class Refused(RuntimeError):
-    """A gate said no; the message says which one and by how much."""
 
 
 def exit_code(error: BaseException) -> int | None:

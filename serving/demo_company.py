@@ -1,0 +1,133 @@
+"""The demo company from nothing to a served model: the same steps a company takes with its own files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from crm.app_database import open_database
+from crm.config import Config, read_config
+from crm.demo.company import make_company
+from crm.demo.export import export_company
+from crm.ingest import ingest
+from crm.mapping import read_mapping
+from crm.store import Store
+from models.champions import Published, current
+from models.promote import promote
+from models.readiness import Readiness, read_readiness
+from models.task import Task
+from serving.demo_keys import make_demo_keys
+from serving.keys import MadeKey
+from serving.refresh import refresh_scores
+from serving.training import train_task
+
+SETTINGS = "salescast.yaml"
+# Another seed than those used while the models were built.
+SEED = 20260101
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoReady:
+    """A demo company that can be served.
+
+    Parameters
+    ----------
+    config : Config
+        Its settings.
+    readiness : Readiness
+        What its record is good for.
+    champion : Published
+        What answers.
+    n_scored : int
+        Open leads with a score.
+    keys : tuple of MadeKey
+        One of every role.
+    """
+
+    config: Config
+    readiness: Readiness
+    champion: Published
+    n_scored: int
+    keys: tuple[MadeKey, ...]
+
+
+def demo_config(folder: Path) -> Config:
+    """The settings of a demo below a folder, written there once so that every other command can use them.
+
+    Raises
+    ------
+    BadYaml
+        Someone changed the settings and they are not valid.
+    """
+    path = folder / SETTINGS
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        values = {
+            "store": {"folder": str(folder)},
+            "database": {"url": f"sqlite:///{folder / 'salescast.db'}"},
+            "mlflow": {
+                "tracking_uri": f"sqlite:///{folder / 'mlflow.db'}",
+                "artifacts": str(folder / "mlflow-artifacts"),
+            },
+            "company": {"name": "Demo company"},
+        }
+        path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    return read_config(path)
+
+
+def build_demo(config: Config, task: Task, *, size: str, seed: int = SEED, tell: Callable[[str], None]) -> DemoReady:
+    """Make a demo company, take it in, train, promote, refresh and make keys; what stands already is kept.
+
+    Parameters
+    ----------
+    config : Config
+        From `demo_config`.
+    task : Task
+        What to train.
+    size : str
+        `tiny`, `small`, `medium` or `large`.
+    seed : int
+        Seed of the company.
+    tell : callable
+        Told each step as it begins.
+
+    Raises
+    ------
+    Refused
+        A gate closes against the model.
+    """
+    folder = config.store.folder / f"files-{size}-{seed}"
+    tell(f"demo company {size}: making its files in {folder}")
+    mapping = export_company(make_company(size, seed), folder)
+    tell("ingest")
+    store = Store(config.record_folder)
+    before = store.current_number()
+    report = ingest(store, read_mapping(mapping), folder, config=config, now=datetime.now(UTC))
+    rows = sum(source.read for source in report.sources)
+    tell(f"  {rows:,} rows of {len(report.sources)} files, {len(report.rejects)} rejected")
+    champion = current(config.champions_folder, task.name)
+    if champion is None or report.generation != before:
+        tell(f"train {task.name}")
+        trained = train_task(config, task)
+        test = trained.metrics.get("test", {})
+        tell(f"  {trained.status}: AUC {test.get('auc', float('nan')):.3f} on {trained.n_test:,} newer leads")
+        tell("promote")
+        champion = promote(task, config=config, by="demo").published
+    tell("refresh")
+    scored = refresh_scores(config, task)
+    tell("keys")
+    generation = store.current()
+    engine = open_database(config.database.url)
+    keys = make_demo_keys(engine, generation, now=datetime.now(UTC))
+    engine.dispose()
+    return DemoReady(
+        config=config,
+        readiness=read_readiness(generation, config),
+        champion=champion,
+        n_scored=scored.n_scored,
+        keys=keys,
+    )

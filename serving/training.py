@@ -1,0 +1,84 @@
+"""The training job: from the record to a registered challenger, whichever kind of rows the company keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from crm.config import Config
+from crm.store import Generation, Store
+from features.matrix import TrainingSet
+from features.observations import read_observations
+from features.training_set import build_training_set
+from models.report import TrainReport
+from models.task import Task
+from models.train import train
+
+
+class RowSource(StrEnum):
+    """Where training rows come from."""
+
+    AUTO = "auto"
+    RECORD = "record"
+    OBSERVATIONS = "observations"
+
+
+def read_training_set(generation: Generation, task: Task, source: RowSource, *, config: Config) -> TrainingSet:
+    """The rows that a task trains on.
+
+    Parameters
+    ----------
+    generation : Generation
+        The record.
+    task : Task
+        The task.
+    source : RowSource
+        `auto` takes the record's history when it has the tables that the task needs, else the flat rows.
+    config : Config
+        Time zone, events and horizons.
+
+    Raises
+    ------
+    BadQuestion, NoObservations
+        The record has neither.
+    """
+    has_history = all(generation.has(name) for name in task.needs)
+    if source is RowSource.RECORD or (source is RowSource.AUTO and has_history):
+        return build_training_set(generation, task.question, config=config)
+    return read_observations(generation, task.name)
+
+
+def train_task(
+    config: Config,
+    task: Task,
+    *,
+    source: RowSource = RowSource.AUTO,
+    seed: int | None = None,
+    on_progress: Callable[[str, float], None] | None = None,
+) -> TrainReport:
+    """Train a task on the present record and register the model as a challenger.
+
+    Parameters
+    ----------
+    config : Config
+        Folders, MLflow, seed.
+    task : Task
+        The task.
+    source : RowSource
+        Which rows to train on.
+    seed : int or None
+        Random state; None takes the configured one.
+    on_progress : callable or None
+        Called with what is being done and the share done.
+
+    Raises
+    ------
+    NoRecord
+        Nothing was taken in.
+    """
+    generation = Store(config.record_folder).current()
+    if on_progress is not None:
+        on_progress("computing features", 0.0)
+    rows = read_training_set(generation, task, source, config=config)
+    chosen = config.seed if seed is None else seed
+    return train(task, rows, config=config, seed=chosen, on_progress=on_progress)
