@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -289,3 +290,9 @@ def as_role(house: House) -> Callable[[str], dict[str, str]]:
         return {"Authorization": f"Bearer {house.keys[login]}"}
 
     return headers
+
+
+@pytest.fixture(scope="session")
+def make() -> SimpleNamespace:
+    """The makers of this file, for tests that build another company or model."""
+    return SimpleNamespace(rows_of=rows_of, naive=naive, fit=fit, promote=promote, watermark=WATERMARK)
