@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -108,6 +109,7 @@ def cell_as_known(column: Column, row: Row, moment: Moment) -> object:
     return row.get(column.name)
 
 
+@lru_cache(maxsize=4096)
 def column_of(table_name: str, name: str, dtype: DType | None = None) -> Column:
     """A stated column, a system timestamp, or a custom one of `dtype`, which may change like a mutable one."""
     stated = table(table_name)

@@ -6,9 +6,8 @@ to 1e-9 relative.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -40,10 +39,12 @@ from features.spec import (
     Trend,
 )
 
+_ENDLESS = 2**62
+
 Value = float | str | None
 Rows = Sequence[Row]
 Events = Mapping[str, Rows]
-_Computed = Callable[[Rows, Moment], Value]
+_Computed = Callable[["_Visible", Moment], Value]
 
 
 def compute_features(
@@ -105,9 +106,18 @@ class _Plan:
         self.sources = list(by_source.items())
 
 
-@lru_cache(maxsize=256)
+# By identity: hashing a group means hashing every feature in it, for each request anew.
+_PLANS: dict[int, tuple[FeatureGroup, _Plan]] = {}
+_MOST_PLANS = 256
+
+
 def _plan(group: FeatureGroup) -> _Plan:
-    return _Plan(group)
+    held = _PLANS.get(id(group))
+    if held is None or held[0] is not group:
+        if len(_PLANS) >= _MOST_PLANS:
+            _PLANS.clear()
+        held = _PLANS[id(group)] = group, _Plan(group)
+    return held[1]
 
 
 def source_of(primitive: Primitive) -> Source:
@@ -142,12 +152,29 @@ def _from_source(
     if rows is None or not reached:
         return {feature.field.name: None for feature, _ in features}
     stated = table(source.table)
-    visible = [
+    visible = _Visible(
         row
         for row in rows
         if row_is_visible(stated, row, moment) and all(_holds(c, row.get(c.column)) for c in source.where)
-    ]
+    )
     return {feature.field.name: computed(visible, moment) for feature, computed in features}
+
+
+class _Visible(list[Row]):
+    """The visible rows of a source; the ages of each of its clocks are worked out once for all features."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        super().__init__(rows)
+        self._aged: dict[str, list[tuple[int, Row]]] = {}
+
+    def aged(self, column: Column, moment: Moment) -> list[tuple[int, Row]]:
+        """Rows whose moment is known, each with its age in seconds."""
+        found = self._aged.get(column.name)
+        if found is None:
+            cells = ((cell_as_known(column, row, moment), row) for row in self)
+            found = [(age_seconds(cast("date", cell), moment), row) for cell, row in cells if cell is not None]
+            self._aged[column.name] = found
+        return found
 
 
 def _holds(condition: Condition, value: object) -> bool:
@@ -160,7 +187,7 @@ def _computed(primitive: Aggregate | Ratio) -> _Computed:
     if isinstance(primitive, Ratio):
         upper, lower = _computed(primitive.upper), _computed(primitive.lower)
 
-        def ratio(rows: Rows, moment: Moment) -> Value:
+        def ratio(rows: _Visible, moment: Moment) -> Value:
             top, bottom = cast("float | None", upper(rows, moment)), cast("float | None", lower(rows, moment))
             return None if top is None or not bottom else top / bottom
 
@@ -177,31 +204,23 @@ def _computed(primitive: Aggregate | Ratio) -> _Computed:
 
 
 def _chosen(
-    primitive: Aggregate, rows: Rows, moment: Moment, nearest: int = 0, furthest: int | None = None
+    primitive: Aggregate, rows: _Visible, moment: Moment, nearest: int = 0, furthest: int | None = None
 ) -> list[tuple[int, Row]]:
     """The rows inside the window for which the conditions hold, each with its age in seconds."""
-    stated = table(primitive.source.table)
-    column = column_of(stated.name, primitive.moment)
-    conditions = [(column_of(stated.name, c.column), c) for c in primitive.where]
+    name = primitive.source.table
     days = primitive.days if furthest is None else furthest
-    limit = None if days is None else days * DAY_SECONDS
-    chosen: list[tuple[int, Row]] = []
-    for row in rows:
-        value = cell_as_known(column, row, moment)
-        if value is None:
-            continue
-        age = age_seconds(cast("date", value), moment)
-        if age < nearest * DAY_SECONDS or (limit is not None and age >= limit):
-            continue
-        if all(_holds(c, cell_as_known(held, row, moment)) for held, c in conditions):
-            chosen.append((age, row))
+    low, limit = nearest * DAY_SECONDS, _ENDLESS if days is None else days * DAY_SECONDS
+    chosen = [pair for pair in rows.aged(column_of(name, primitive.moment), moment) if low <= pair[0] < limit]
+    for condition in primitive.where:
+        held = column_of(name, condition.column)
+        chosen = [pair for pair in chosen if _holds(condition, cell_as_known(held, pair[1], moment))]
     return chosen
 
 
 def _trend(primitive: Trend) -> _Computed:
     days = cast("int", primitive.days)
 
-    def trend(rows: Rows, moment: Moment) -> Value:
+    def trend(rows: _Visible, moment: Moment) -> Value:
         recent = len(_chosen(primitive, rows, moment))
         before = len(_chosen(primitive, rows, moment, days, 2 * days))
         return None if recent + before == 0 else (recent - before) / (recent + before)
@@ -214,7 +233,7 @@ def _days_since(primitive: DaysSince) -> _Computed:
     shift = DAY_SECONDS if dtype is DType.DATE else 0
     nearest = min if primitive.which == "last" else max
 
-    def days_since(rows: Rows, moment: Moment) -> Value:
+    def days_since(rows: _Visible, moment: Moment) -> Value:
         ages = [age for age, _ in _chosen(primitive, rows, moment)]
         return (nearest(ages) + shift) / DAY_SECONDS if ages else None
 
@@ -227,7 +246,7 @@ def _measure(primitive: Measure) -> _Computed:
     clock = column_of(stated.name, primitive.moment)
     scale = 100.0 if column.dtype is DType.MONEY else 1.0
 
-    def measure(rows: Rows, moment: Moment) -> Value:
+    def measure(rows: _Visible, moment: Moment) -> Value:
         held = [
             (row, value)
             for _, row in _chosen(primitive, rows, moment)
