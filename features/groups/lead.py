@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from features.groups.account import account_group
+from features.groups.season import season_group
 from features.matrix import Kind
 from features.spec import (
     AgeDays,
     Attribute,
-    Calendar,
     Count,
     DaysInState,
     DaysSince,
@@ -305,30 +306,11 @@ LEAD_OWNER = FeatureGroup(
     ),
 )
 
-SEASON = FeatureGroup(
-    name="lead_season",
-    entity="leads",
-    doc="Where the day lies in the year.",
-    features=(
-        feature("month_of_year", Calendar(what="month"), unit="1 to 12", group="season", en="month", zh="月份"),
-        feature("weekday", Calendar(what="weekday"), unit="1 to 7", group="season", en="weekday", zh="星期"),
-        feature(
-            "days_to_quarter_end",
-            Calendar(what="days_to_quarter_end"),
-            unit="days",
-            group="season",
-            en="days to the end of the quarter",
-            zh="距季末天数",
-        ),
-        feature(
-            "days_to_spring_festival",
-            Calendar(what="days_to_spring_festival"),
-            unit="days",
-            group="season",
-            en="days to the Spring Festival, negative after it",
-            zh="距春节天数（节后为负）",
-        ),
-    ),
+GROUPS = (
+    LEAD_PROFILE,
+    LEAD_ACTIVITY,
+    LEAD_ORIGIN,
+    LEAD_OWNER,
+    season_group("leads", "lead"),
+    account_group("leads", "lead_referrer", reach="referrer_account_id", prefix="referrer"),
 )
-
-GROUPS = (LEAD_PROFILE, LEAD_ACTIVITY, LEAD_ORIGIN, LEAD_OWNER, SEASON)

@@ -20,10 +20,11 @@ DAYS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Tables as lists of rows, and a spine of one row per lead."""
+    """Tables as lists of rows, and spines of one row per entity."""
 
     tables: dict[str, Rows]
     spine: pa.Table
+    deal_spine: pa.Table
 
     def engine(self) -> DuckDBEngine:
         engine = DuckDBEngine({}, threads=1)
@@ -82,17 +83,27 @@ def make_world(n_leads: int, seed: int) -> World:
         changes += _changes(dice, "leads", str(lead["lead_id"]), "rep_id", ("R1", "R2", "R3", None), lead)
     for account in accounts:
         changes += _changes(dice, "accounts", str(account["account_id"]), "employees", ("5", "70", "x", None), account)
-    spine = pa.table(
-        {
-            "entity_id": [str(lead["lead_id"]) for lead in leads],
-            "as_of": pa.array([dice.at() for _ in leads], pa.timestamp("us")),
-        }
-    )
+    deals = [_deal(dice, f"D{number:03d}") for number in range(300)]
+    for deal in deals:
+        name = str(deal["opportunity_id"])
+        changes += _changes(dice, "opportunities", name, "stage", ("new", "offer", None), deal)
+        changes += _changes(dice, "opportunities", name, "net_amount", ("100", "x", "99999", None), deal)
+        changes += _changes(dice, "opportunities", name, "expected_close_on", ("2025-03-01", "soon", None), deal)
+        activities += [_activity(dice, f"{name}-{n}", deal) for n in range(dice.count())]
+    spine = _spine(dice, leads, "lead_id")
+    deal_spine = _spine(dice, deals, "opportunity_id")
     tables = {"leads": leads, "accounts": accounts, "activities": activities, "changes": changes}
+    tables["opportunities"] = deals
     tables["receipts"] = [_receipt(dice, f"P{number}") for number in range(400)]
     tables["tickets"] = [_ticket(dice, f"T{number}") for number in range(400)]
     tables["orders"] = [_order(dice, number) for number in range(400)]
-    return World(tables=tables, spine=spine)
+    return World(tables=tables, spine=spine, deal_spine=deal_spine)
+
+
+def _spine(dice: Dice, rows: Rows, key: str) -> pa.Table:
+    return pa.table(
+        {"entity_id": [str(row[key]) for row in rows], "as_of": pa.array([dice.at() for _ in rows], pa.timestamp("us"))}
+    )
 
 
 def _lead(dice: Dice, lead_id: str) -> dict[str, object]:
@@ -101,13 +112,32 @@ def _lead(dice: Dice, lead_id: str) -> dict[str, object]:
         "lead_id": lead_id,
         "created_at": created,
         "recorded_at": dice.late(created),
-        "channel": dice.pick("web", "fair", "展会", None),
-        "campaign": dice.pick("c1", "c2", "c3", None),
+        "channel": dice.pick(*(f"渠道 {n}" for n in range(12)), None),
+        "campaign": dice.pick(*(f"c{n}" for n in range(12)), None),
         "employees": dice.pick(None, 3, 500),
         "rep_id": dice.pick("R1", "R2", "R3", None),
         "account_id": dice.pick("A01", "A02", "A03", "A04", "A05", "A06", "A07", None),
+        "referrer_account_id": dice.pick("A01", "A02", "A03", None),
         "converted_at": dice.pick(None, dice.at()),
         "disqualified_at": None,
+    }
+
+
+def _deal(dice: Dice, opportunity_id: str) -> dict[str, object]:
+    created, closed = dice.at(), dice.pick(None, dice.at())
+    return {
+        "opportunity_id": opportunity_id,
+        "created_at": created,
+        "recorded_at": dice.late(created),
+        "account_id": dice.pick("A01", "A02", "A03", "A04", None),
+        "rep_id": dice.pick("R1", "R2", None),
+        "stage": dice.pick("new", "offer", None),
+        "closed_at": closed,
+        "outcome": "open" if closed is None else dice.pick("won", "lost"),
+        "net_amount": dice.pick(None, dice.money()),
+        "discount": dice.pick(None, dice.number()),
+        "expected_close_on": dice.pick(None, dice.on()),
+        "tender_on": dice.pick(None, dice.on()),
     }
 
 
@@ -130,7 +160,8 @@ def _activity(dice: Dice, activity_id: str, lead: dict[str, object]) -> dict[str
         "occurred_at": happened,
         "recorded_at": dice.late(happened),
         "kind": dice.pick("call", "email", "meeting", "web"),
-        "lead_id": lead["lead_id"],
+        "lead_id": lead.get("lead_id"),
+        "opportunity_id": lead.get("opportunity_id"),
         "rep_id": dice.pick("R1", "R2", None),
         "direction": dice.pick("inbound", "outbound", None),
         "minutes": dice.pick(None, dice.number()),

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from crm.tables import table
 from features.asof import moment_of
 from features.build import build_features
 from features.catalogue import GROUPS
@@ -106,19 +107,21 @@ GROUP = FeatureGroup(
     ),
 )
 LEAD_GROUPS = [group for group in GROUPS.values() if group.entity == "leads"]
+DEAL_GROUPS = [group for group in GROUPS.values() if group.entity == "opportunities"]
 
 
 class Rows:
-    """The rows that belong to a lead, found by plain loops."""
+    """The rows that belong to an entity, found by plain loops."""
 
     def __init__(self, world: Any, groups: list[FeatureGroup]) -> None:
         self.tables = world.tables
+        self.entity = groups[0].entity
         self.changes: dict[object, list[Any]] = defaultdict(list)
         for change in world.tables["changes"]:
             self.changes[change["entity_id"]].append(change)
         primitives = [feature.primitive for group in groups for feature in group.features]
-        self.sources = {source_of(p) for p in primitives if isinstance(p, Aggregate | Ratio)} - {CHANGES}
-        self.sources = {source for source in self.sources if source.table in world.tables}
+        sources = {source_of(p) for p in primitives if isinstance(p, Aggregate | Ratio)}
+        self.sources = {source for source in sources if source.table != "changes"}
         self.keyed = {source: self.by_key(source) for source in self.sources}
 
     def by_key(self, source: Source) -> dict[object, list[Any]]:
@@ -128,21 +131,27 @@ class Rows:
         return found
 
     def first_key(self, source: Source, row: dict[str, object]) -> object:
-        changes = self.changes[row["lead_id"]] if (source.table, source.key) == ("leads", "rep_id") else []
-        if not changes:
+        stated = table(source.table)
+        changes = [c for c in self.changes[row[stated.key[0]]] if c["field"] == source.key]
+        if not stated.column(source.key).mutable or not changes:
             return row[source.key]
         return min(changes, key=lambda c: (c["recorded_at"], c["occurred_at"], c["change_id"]))["old_value"]
 
-    def events(self, lead: dict[str, object], as_of: Any) -> dict[str, list[Any]]:
-        own = self.changes[lead["lead_id"]]
+    def events(self, entity_id: object, record: dict[str, object], as_of: Any) -> dict[str, list[Any]]:
+        own = self.changes[entity_id]
         moment = moment_of(as_of, ZONE)
-        account = known_value("leads", "account_id", lead, {"changes": own}, moment)
-        events: dict[str, list[Any]] = {"changes": own + self.changes[account]}
-        events["accounts"] = [row for row in self.tables["accounts"] if row["account_id"] == account]
+        reached = {
+            reach: known_value(self.entity, reach, record, {"changes": own}, moment)
+            for reach in {"account_id", "referrer_account_id" if self.entity == "leads" else "account_id", "rep_id"}
+        }
+        events: dict[str, list[Any]] = {"changes": list(own), "accounts": []}
+        for account in {value for reach, value in reached.items() if "account" in reach} - {None}:
+            events["changes"] += self.changes[account]
+            events["accounts"] += [row for row in self.tables["accounts"] if row["account_id"] == account]
         for source in self.sources:
-            value = lead["lead_id"]
+            value = entity_id
             if source.reach:
-                value = known_value("leads", source.reach, lead, {"changes": own}, moment)
+                value = known_value(self.entity, source.reach, record, {"changes": own}, moment)
             events[source.name] = [] if value is None else self.keyed[source].get(value, [])
         return events
 
@@ -155,16 +164,21 @@ def same(batch: object, array: object) -> bool:
     return math.isclose(float(str(batch)), float(str(array)), rel_tol=1e-9, abs_tol=1e-9)
 
 
-@pytest.mark.parametrize("groups", [[GROUP], LEAD_GROUPS], ids=["every primitive", "lead groups"])
+@pytest.mark.parametrize(
+    "groups", [[GROUP], LEAD_GROUPS, DEAL_GROUPS], ids=["every primitive", "lead groups", "opportunity groups"]
+)
 def test_array_form_equals_sql_form_on_random_histories(world: Any, groups: list[FeatureGroup]) -> None:
+    entity = groups[0].entity
+    spine = world.spine if entity == "leads" else world.deal_spine
     with world.engine() as engine:
-        batch = build_features(engine, groups, world.spine, zone=ZONE, tables=world.tables).to_pylist()
-    leads = {str(lead["lead_id"]): lead for lead in world.tables["leads"]}
+        batch = build_features(engine, groups, spine, zone=ZONE, tables=world.tables).to_pylist()
+    records = {row[table(entity).key[0]]: row for row in world.tables[entity]}
     rows = Rows(world, groups)
     differences = []
-    for expected, row in zip(batch, world.spine.to_pylist(), strict=True):
-        lead = leads[row["entity_id"]]
-        array = compute_features(groups, lead, rows.events(lead, row["as_of"]), row["as_of"], zone=ZONE)
+    for expected, row in zip(batch, spine.to_pylist(), strict=True):
+        record = records[row["entity_id"]]
+        events = rows.events(row["entity_id"], record, row["as_of"])
+        array = compute_features(groups, record, events, row["as_of"], zone=ZONE)
         differences += [
             (row, name, expected[name], array[name]) for name in expected if not same(expected[name], array[name])
         ]
