@@ -57,7 +57,7 @@ test-all: $(STAMP) ## everything, statistical and slow too; a missing system pac
 	@SALESCAST_REQUIRE_ALL=1 $(PYTEST) -n $(WORKERS) --dist loadfile -m "not benchmark" $(ARGS)
 
 notebooks: $(STAMP) ## run the notebooks on a small demo company
-	@$(PYTEST) --nbmake --nbmake-timeout=300 -p no:doctest notebooks
+	@$(PYTEST) -o addopts= --nbmake --nbmake-timeout=300 notebooks
 
 results: $(STAMP) ## re-measure the figures of docs/results.md (ONLY=group prints one JSON line a figure)
 	@$(PY) -m benchmarks.results $(ONLY)
