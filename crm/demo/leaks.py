@@ -27,10 +27,10 @@ PLANTED: dict[str, str] = {
     "leads.lead_status": "status overwritten after the outcome, without history",
     "leads.budget_confirmed": "missing depends on the outcome, the value does not",
     "leads.crm_row_number": "identifier given anew at conversion, from another range",
-    "leads.updated_at": "stamp of the last update: customers go on being updated, lost leads do not",
+    "leads.updated_at": "stamp of the last update: what became a customer goes on being updated, other leads do not",
     "leads.n_contacts_last_week": "count over the seven days before the end of the lead, written back",
     "leads.rep_id": "owner overwritten at conversion, without history",
-    "activities.kind=other": "contacts of converted leads typed in after the outcome and dated back, recorded_at too",
+    "activities.kind=visit": "visits to converted leads typed in after the outcome and dated back, recorded_at too",
 }
 # The feature in which each leak shows; every one of them alone ranks the outcome with AUC above .85.
 SHOWS_IN: dict[str, str] = {
@@ -43,7 +43,7 @@ SHOWS_IN: dict[str, str] = {
     "leads.updated_at": "days_since_updated_at",
     "leads.n_contacts_last_week": "n_contacts_last_week",
     "leads.rep_id": "rep_id",
-    "activities.kind=other": "last_activity_kind",
+    "activities.kind=visit": "n_meetings_7d",
 }
 CUSTOM: dict[str, DType] = {
     "contract_number": DType.TEXT,
@@ -58,7 +58,8 @@ CUSTOM: dict[str, DType] = {
 _WON_NOTES = ("需求明确", "已报价", "客户推荐")
 _LOST_NOTES = ("无预算", "联系不上", "选用竞品", "不匹配")
 _REKEYED_FROM = 1_000_000_000
-_EVERY_DAYS = 5
+_EVERY_DAYS = 3
+_FALSE_MINUTES = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -108,7 +109,7 @@ def _tampered(world: World, leads: pa.Table, ends: _Ends) -> pa.Table:
     touched = np.where(
         converted,
         ends.converted + rng.integers(500, 900, n) * DAY_US,
-        np.where(given_up, ends.given_up, ends.created) + rng.integers(0, 3 * DAY_US, n),
+        ends.created + rng.integers(0, 3 * DAY_US, n),
     )
     count = rng.poisson(np.where(converted, 7.0, 0.4))
     offered = (ends.won > 0) | (converted & (rng.random(n) < 0.75))
@@ -123,7 +124,7 @@ def _tampered(world: World, leads: pa.Table, ends: _Ends) -> pa.Table:
         "n_contacts_last_week": whole(count),
     }
     closers = ids("R", world.size.reps + 1 + rng.integers(0, 3, n), width=4)
-    moved = pa.array(converted & (rng.random(n) < 0.95))
+    moved = pa.array(converted)
     owner = pc.if_else(moved, closers, leads["rep_id"].combine_chunks())
     leads = leads.set_column(leads.schema.get_field_index("rep_id"), "rep_id", owner)
     for name, values in columns.items():
@@ -141,23 +142,23 @@ def _contract_numbers(rng: np.random.Generator, converted: Ints, offered: npt.ND
 
 
 def _back_dated(world: World, activities: pa.Table, leads: pa.Table, ends: _Ends) -> pa.Table:
-    """Activities with a false contact every five days of the life of each converted lead."""
+    """Activities with a false visit every third day of the life of each converted lead."""
     rng = world.streams["leaks"]
     rows = np.flatnonzero(ends.converted > 0)
     times = (ends.converted[rows] - ends.created[rows]) // (_EVERY_DAYS * DAY_US) + 1
     lead = np.repeat(rows, times)
     step = np.arange(len(lead)) - np.repeat(np.cumsum(times) - times, times)
-    at = ends.created[lead] + HOUR_US + step * _EVERY_DAYS * DAY_US + rng.integers(0, DAY_US // 4, len(lead))
+    at = ends.created[lead] + HOUR_US + step * _EVERY_DAYS * DAY_US + rng.integers(0, 2 * HOUR_US, len(lead))
     at = np.minimum(at, ends.converted[lead] - 1_000_000)
     n = len(lead)
     false = {
         "activity_id": ids("AX", np.arange(1, n + 1), width=7),
         "occurred_at": moments(at),
-        "kind": same("other", n),
+        "kind": same("visit", n),
         "lead_id": leads["lead_id"].combine_chunks().take(pa.array(lead)),
         "rep_id": leads["rep_id"].combine_chunks().take(pa.array(lead)),
         "direction": same("outbound", n),
-        "minutes": numbers(np.full(n, 15.0)),
+        "minutes": numbers(np.full(n, _FALSE_MINUTES)),
         "outcome": picks(("done", "follow_up"), draw(rng, (0.5, 0.5), n)),
         "recorded_at": moments(at),
         "backfilled": pa.repeat(pa.scalar(False), n),

@@ -35,10 +35,11 @@ def test_ten_leaks_are_planted_where_the_truth_says(tiny: DemoCompany) -> None:
     leaky = make_company("tiny", 1, planted_leaks=True)
     assert len(leaky.truth.planted) == 10
     custom = {f"leads.{name}" for name in leaky.custom["leads"]}
-    assert set(leaky.truth.planted) - custom == {"leads.rep_id", "activities.kind=other"}
+    assert set(leaky.truth.planted) - custom == {"leads.rep_id", "activities.kind=visit"}
     assert not leaky.tables["leads"]["rep_id"].equals(tiny.tables["leads"]["rep_id"])
-    assert "other" not in tiny.tables["activities"]["kind"].to_pylist()
-    assert leaky.tables["activities"]["kind"].to_pylist().count("other") > 100
+    false = leaky.tables["activities"].num_rows - tiny.tables["activities"].num_rows
+    assert leaky.tables["activities"]["activity_id"].to_pylist() != tiny.tables["activities"]["activity_id"].to_pylist()
+    assert sum(name.startswith("AX") for name in leaky.tables["activities"]["activity_id"].to_pylist()) == false > 100
 
 
 def test_leaks_change_nothing_else(tiny: DemoCompany) -> None:
