@@ -17,12 +17,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crm.config import Config
 from crm.engine import DuckDBEngine
 from crm.store import Generation
-from features.build import build_features, reached_spine
+from features.build import build_features, custom_groups, reached_spine
+from features.catalogue import group_named
 from features.history import read_histories
 from features.online import compute_features, source_of
+from features.question import Question
 from features.spec import Attribute, Calendar, FeatureGroup
+from features.spine import build_spine
 from features.spoiling import Tables, spoil_future, truncate
 
 MOST_ENTITIES = 200
@@ -51,6 +55,10 @@ class Difference:
     feature: str
     rows: int
     example: str
+
+
+class FeaturesLeak(RuntimeError):
+    """Features that know more than was known at their moment; the message names them."""
 
 
 def check_store(
@@ -97,6 +105,24 @@ def check_store(
         for check, other in others.items()
         for found in compare(check, entities[: other.num_rows], truth.slice(0, other.num_rows), other)
     )
+
+
+def require_sound_store(generation: Generation, question: Question, *, config: Config, seed: int) -> None:
+    """Refuse to train on a store in which a feature of the question knows more than was known.
+
+    Raises
+    ------
+    FeaturesLeak
+        The message names the features and the check that each failed.
+    """
+    asked = question.as_configured(config.tasks)
+    zone = config.company.zone
+    spine = build_spine(generation, asked, zone=zone, seed=seed)
+    groups = tuple(group_named(name) for name in asked.groups) + custom_groups(generation, asked.entity)
+    found = check_store(generation, groups, spine, zone=zone, seed=seed)
+    if found:
+        named = "; ".join(f"{one.feature} ({one.check}, {one.rows} rows)" for one in found[:3])
+        raise FeaturesLeak(f"{len(found)} features know more than was known at their moment: {named}")
 
 
 def compare(check: str, entities: Sequence[str], truth: pa.Table, other: pa.Table) -> list[Difference]:

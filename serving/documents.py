@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from crm.config import PREFIX, Config
 from crm.schema import SYSTEM_COLUMNS, Column, Table
 from crm.tables import TABLES
+from features.document import render_features
 from serving.cli import app
 
 _WRITTEN = "<!-- written by `make docs`; change the code instead -->\n"
@@ -177,6 +178,7 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "docs/cli.md": render_commands,
     "docs/configuration.md": render_settings,
     "docs/data-contract.md": render_data_contract,
+    "docs/features.md": render_features,
 }
 
 

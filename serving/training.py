@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from crm.config import Config
 from crm.store import Generation, Store
+from features.leakage_record import find_leaks_of_record
+from features.leakage_store import require_sound_store
 from features.matrix import TrainingSet
 from features.observations import read_observations
 from features.training_set import build_training_set
@@ -75,10 +77,18 @@ def train_task(
     ------
     NoRecord
         Nothing was taken in.
+    FeaturesLeak
+        A feature knows more than was known at its moment; nothing is trained.
     """
     generation = Store(config.record_folder).current()
     if on_progress is not None:
         on_progress("computing features", 0.0)
     rows = read_training_set(generation, task, source, config=config)
     chosen = config.seed if seed is None else seed
-    return train(task, rows, config=config, seed=chosen, on_progress=on_progress)
+    findings = None
+    if rows.horizon_days is not None:
+        if on_progress is not None:
+            on_progress("searching for leaks", 0.0)
+        require_sound_store(generation, task.question, config=config, seed=chosen)
+        findings = find_leaks_of_record(generation, task.question, rows, config=config, seed=chosen)
+    return train(task, rows, config=config, seed=chosen, findings=findings, on_progress=on_progress)

@@ -45,7 +45,7 @@ def account_group(entity: str, name: str, *, reach: str = "account_id", prefix: 
         name=name,
         entity=entity,
         doc=f"What the {_called(prefix)[0]} is, and what it bought, paid and complained about.",
-        features=(*_facts(reach, prefix), *_dealings(sources, deals, prefix)),
+        features=(*_facts(reach, prefix), *_dealings(sources, prefix), *_relations(sources, deals, prefix)),
     )
 
 
@@ -91,7 +91,7 @@ def _facts(reach: str, prefix: str) -> tuple[Feature, ...]:
     )
 
 
-def _dealings(sources: dict[str, Source], deals: Source, prefix: str) -> tuple[Feature, ...]:
+def _dealings(sources: dict[str, Source], prefix: str) -> tuple[Feature, ...]:
     called, zh_called = _called(prefix)
     return (
         feature(
@@ -121,6 +121,12 @@ def _dealings(sources: dict[str, Source], deals: Source, prefix: str) -> tuple[F
             en=f"money received from the {called} in the last 365 days",
             zh=f"{zh_called}近365天回款额",
         ),
+    )
+
+
+def _relations(sources: dict[str, Source], deals: Source, prefix: str) -> tuple[Feature, ...]:
+    called, zh_called = _called(prefix)
+    return (
         feature(
             f"n_{prefix}_deals_won",
             Count(source=deals, where=(is_in("outcome", "won"),)),
