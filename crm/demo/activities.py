@@ -10,6 +10,7 @@ import pyarrow as pa
 from crm.demo.frames import build_table, ids, moments, numbers, picks
 from crm.demo.leads import draw
 from crm.demo.parameters import CONTACTS
+from crm.demo.people import Staff, is_gone, successor
 from crm.demo.working_time import Ints
 from crm.demo.world import World
 
@@ -48,8 +49,11 @@ class Block:
     invoice: Ints | None = None
 
 
-def build_activities(world: World, blocks: list[Block]) -> pa.Table:
-    """The table `activities` in order of time; what came of a contact says nothing about the deal."""
+def build_activities(world: World, staff: Staff, blocks: list[Block]) -> pa.Table:
+    """The table `activities` in order of time; what came of a contact says nothing about the deal.
+
+    Contacts of somebody who had left by then are the successor's.
+    """
     rng = world.streams["lead_contacts"]
     at = np.concatenate([block.at for block in blocks])
     recorded = np.concatenate([block.recorded for block in blocks])
@@ -58,6 +62,7 @@ def build_activities(world: World, blocks: list[Block]) -> pa.Table:
     order = np.argsort(at, kind="stable")
     order = order[recorded[order] <= world.end_us]
     at, recorded, kind, rep = at[order], recorded[order], kind[order], rep[order]
+    rep = _who_was_there(staff, rep, at)
     n = len(order)
     minutes = np.round(np.array(_MINUTES)[kind] * rng.gamma(3.0, 1 / 3.0, n), 1)
     columns = {
@@ -74,6 +79,13 @@ def build_activities(world: World, blocks: list[Block]) -> pa.Table:
         "outcome": picks(_OUTCOMES, np.where(kind > 0, draw(rng, _OUTCOME_SHARES, n), -1)),
     }
     return build_table("activities", columns, recorded, ends_us=world.end_us)
+
+
+def _who_was_there(staff: Staff, rep: Ints, at: Ints) -> Ints:
+    """Each contact's rep, or the successor of one who had left."""
+    seller = np.minimum(rep, len(staff.left) - 1)
+    gone = (rep == seller) & is_gone(staff, seller, at)
+    return np.where(gone, successor(staff, seller), rep)
 
 
 def _links(prefix: str, parts: list[Ints | None], blocks: list[Block], order: Ints, width: int) -> pa.Array:

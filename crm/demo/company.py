@@ -125,7 +125,7 @@ def _simulate(world: World, staff: Staff, leads: Leads) -> tuple[dict[str, pa.Ta
     tables["tickets"] = build_tickets(world, agreements, health, onset)
     tables["surveys"] = build_surveys(world, agreements, health)
     talks = customer_contacts(world, accounts, agreements, onset)
-    tables["activities"] = build_activities(world, [*contacts, talks, calls])
+    tables["activities"] = build_activities(world, staff, [*contacts, talks, calls])
     all_changes = number_changes([*changes, *moves, *sold_changes, *paid_changes], world.end_us)
     recorded = all_changes["occurred_at"].cast(pa.int64()).to_numpy()
     tables["changes"] = build_table("changes", all_changes, recorded, ends_us=world.end_us)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from crm.demo.frames import build_table, days, ids, numbers, picks, same, whole
@@ -266,6 +267,6 @@ def successor(staff: Staff, rep: Ints) -> Ints:
     return np.asarray(heir[rep])
 
 
-def is_gone(staff: Staff, rep: Ints, at: Ints) -> Ints:
+def is_gone(staff: Staff, rep: Ints, at: Ints) -> npt.NDArray[np.bool_]:
     """Whether each rep had left by each moment."""
     return np.asarray(staff.left[rep] < local_day(at))

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
 
+from crm.balances import open_balances
 from crm.demo.company import DemoCompany, make_company
+from crm.demo.write import write_company
+from crm.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +108,16 @@ def test_renewals_follow_and_leavers_do_not_renew(company: DemoCompany) -> None:
         assert following["account_id"] == row["account_id"]
         assert following["starts_on"] > row["ends_on"]
         assert row["cancelled_at"] is None
+
+
+def test_open_balances_are_what_was_signed_less_what_was_paid(company: DemoCompany, tmp_path: Path) -> None:
+    store, zone = Store(tmp_path), ZoneInfo("Asia/Shanghai")
+    write_company(company, store)
+    balances = open_balances(store.current(), datetime(2026, 7, 1, tzinfo=zone), zone)
+    paid = sum(company.tables["receipt_allocations"]["amount"].to_pylist())
+    nodes = sum(company.tables["installments"]["gross_amount"].to_pylist())
+    invoices = company.tables["invoices"].to_pylist()
+    add_ons = sum(row["gross_amount"] for row in invoices if row["order_id"])
+    assert balances.on_account == {}
+    assert sum(balances.by_account().values()) == nodes + add_ons - paid
+    assert balances.receivable() == sum(row["gross_amount"] for row in invoices) - paid

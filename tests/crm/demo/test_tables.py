@@ -142,6 +142,16 @@ def test_a_row_exists_before_its_first_change(company: DemoCompany) -> None:
         assert late == [], entity
 
 
+def test_nobody_works_after_leaving() -> None:
+    company = make_company("small", 3)
+    left = dict(zip(*(company.tables["reps"][name].to_pylist() for name in ("rep_id", "left_on")), strict=True))
+    assert any(left.values())
+    activities = company.tables["activities"]
+    local = pc.add(activities["occurred_at"].cast(pa.int64()), 8 * 3_600_000_000).cast(pa.timestamp("us"))
+    pairs = zip(activities["rep_id"].to_pylist(), local.cast(pa.date32(), safe=False).to_pylist(), strict=True)
+    assert all(left[rep] is None or day <= left[rep] for rep, day in pairs)
+
+
 def test_people_are_named_in_chinese_and_codes_have_their_check_character(company: DemoCompany) -> None:
     from crm.demo.names import check_character
 
