@@ -6,15 +6,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from crm.mapping_sources import Text
+from crm.mapping_sources import Formats, Names, Text, Zone
 from crm.schema import DType
 from crm.yaml_file import Section
 
 UNITS = {"千": 1_000, "万": 10_000, "百万": 1_000_000, "亿": 100_000_000, "k": 1_000, "m": 1_000_000, "cents": 0}
-
-
-def _listed(value: object) -> object:
-    return value if isinstance(value, list | tuple) else [value]
 
 
 def _keys_as_text(value: object) -> object:
@@ -26,7 +22,6 @@ def _keys_as_text(value: object) -> object:
     return {str(key): inner for key, inner in value.items()}
 
 
-Names = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
 Words = Annotated[dict[str, Text], BeforeValidator(_keys_as_text)]
 
 
@@ -77,9 +72,9 @@ class ColumnSpec(Section):
     subtract: Names = ()
     multiply: Names = ()
     parse: Literal["excel_serial", "whole_number", "percent", "lower", "upper"] | None = None
-    format: Names = ()
+    format: Formats = ()
     period: Literal["week", "month", "quarter"] | None = None
-    time_zone: str | None = None
+    time_zone: Zone | None = None
     unit: Literal["千", "万", "百万", "亿", "k", "m", "cents"] | None = None
     decimal_comma: bool = False
     rounded: bool = False
@@ -158,8 +153,8 @@ class RecordedAt(Section):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     from_: Names = Field(default=(), alias="from")
-    format: Names = ()
-    time_zone: str | None = None
+    format: Formats = ()
+    time_zone: Zone | None = None
     latency_days: int = Field(default=0, ge=0, le=3_660)
     every_load: bool = Field(default=False, description="Derive it in later loads too, not only in the first.")
     beginning: bool = Field(default=False, description="Known ever since: reference data without a date.")
@@ -219,7 +214,7 @@ class ObservationsTarget(Section):
     row_number: bool = False
     label: LabelSpec
     order: Text | None = Field(default=None, description="A column that orders rows in time, or `row_number`.")
-    order_format: Names = ()
+    order_format: Formats = ()
 
     @model_validator(mode="after")
     def _one_entity(self) -> Self:
@@ -234,7 +229,7 @@ class PanelTarget(Section):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     nodes: Names = Field(min_length=1)
     period: Text
-    period_format: Names = ()
+    period_format: Formats = ()
     value: Text
     decimal_comma: bool = False
     frequency: Literal["week", "month", "quarter"]

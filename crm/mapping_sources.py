@@ -6,9 +6,11 @@ import codecs
 from datetime import date, datetime
 from pathlib import PurePath
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from crm.parse_dates import compile_format
 from crm.yaml_file import Section
 
 Kind = Literal["csv", "excel", "parquet", "duckdb", "sql"]
@@ -46,7 +48,38 @@ def as_text(value: object) -> object:
     return value
 
 
+def listed(value: object) -> object:
+    """One value as a list of one, so that a single name needs no brackets."""
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("expected an IANA time zone such as Europe/Paris") from None
+    return value
+
+
+def _known_encoding(value: str) -> str:
+    try:
+        codecs.lookup(value)
+    except (LookupError, ValueError):
+        raise ValueError("expected an encoding such as utf-8, gbk, gb18030, latin-1") from None
+    return value
+
+
+def _known_formats(value: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in value:
+        compile_format(pattern)
+    return value
+
+
 Text = Annotated[str, BeforeValidator(as_text)]
+Names = Annotated[tuple[Text, ...], BeforeValidator(listed)]
+Zone = Annotated[str, AfterValidator(_known_zone)]
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
+Formats = Annotated[Names, AfterValidator(_known_formats)]
 
 
 class Limits(Section):
@@ -77,7 +110,7 @@ class Place(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$")
     file: str | None = None
     kind: Kind | None = None
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     sheet: str | int | None = None
     header_rows: int = Field(default=1, ge=0, le=5)
@@ -86,15 +119,6 @@ class Place(Section):
     url_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
     missing: tuple[Text, ...] = ()
     limits: Limits = Limits()
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, value: str) -> str:
-        try:
-            codecs.lookup(value)
-        except LookupError:
-            raise ValueError("expected an encoding such as utf-8, gbk, gb18030, latin-1") from None
-        return value
 
     @field_validator("file")
     @classmethod

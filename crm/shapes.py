@@ -216,8 +216,8 @@ def _event_positions(
     if spec.among:
         among = matches(log.text(stated.activity), spec.among)
     positions = np.arange(len(case), dtype=np.int64)
-    if spec.event == "previous":
-        last = np.maximum.accumulate(np.where(among, positions, -1)) if len(case) else positions
+    if spec.event == "previous" and len(case):
+        last = np.maximum.accumulate(np.where(among, positions, -1))
         before = np.r_[-1, last[:-1]].astype(np.int64)
         same = (before >= 0) & (case[np.maximum(before, 0)] == case)
         return np.where(same, before, -1)[kept]

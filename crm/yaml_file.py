@@ -74,6 +74,8 @@ def _require_unique_keys(node: yaml.Node | None, name: str) -> None:
         seen: dict[str, int] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise BadYaml(f"{name}, line {line}: expected a word as key, came a list or a block")
             if key.value in seen:
                 raise BadYaml(
                     f"{name}, line {line}: key {key.value!r} stands already in line {seen[key.value]}; keep one"

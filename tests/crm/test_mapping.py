@@ -101,3 +101,15 @@ def test_column_with_two_origins_is_refused() -> None:
 def test_missing_mapping_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadYaml, match=r"nothing\.yaml: no such file"):
         read_mapping(tmp_path / "nothing.yaml")
+
+
+def test_pattern_without_a_year_and_unknown_zone_are_refused_with_their_lines() -> None:
+    with pytest.raises(BadYaml, match=r"line 10: .*has no year"):
+        parse_mapping(LEADS.replace("D/M/YYYY", "D/M"))
+    with pytest.raises(BadYaml, match=r"line 2: .*expected an IANA time zone"):
+        parse_mapping(LEADS.replace("currency: EUR", "time_zone: Paris"))
+
+
+def test_key_that_is_no_word_is_refused_with_its_line() -> None:
+    with pytest.raises(BadYaml, match=r"line 11: expected a word as key"):
+        parse_mapping(LEADS + "      ? [a, b]\n      : c\n")
