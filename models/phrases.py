@@ -5,7 +5,21 @@ from __future__ import annotations
 from features.matrix import Field, Kind
 from models.encoding import Value
 
-_UNITS_ZH = {"days": "天", "hours": "小时", "minutes": "分钟", "share": "", "minor units": "", "currency": ""}
+# A unit that reads well behind a number; others (`1 to 12`, `share`) are said by the phrase itself.
+_UNITS_ZH = {
+    "days": "天",
+    "hours": "小时",
+    "minutes": "分钟",
+    "people": "人",
+    "contacts": "次",
+    "kinds": "种",
+    "changes": "次",
+    "leads": "条",
+    "orders": "单",
+    "invoices": "张",
+    "tickets": "张",
+    "rows": "行",
+}
 
 
 def write_reason(field: Field, value: Value, effect: float) -> tuple[str, str]:
@@ -44,5 +58,6 @@ def _write_value(field: Field, value: Value) -> tuple[str, str]:
     if field.unit == "share":
         return f"{100 * number:.0f} %", f"{100 * number:.0f}%"
     text = f"{number:,.0f}" if number == round(number) or abs(number) >= 100 else f"{number:,.2g}"
-    unit_zh = _UNITS_ZH.get(field.unit, f" {field.unit}" if field.unit else "")
-    return (f"{text} {field.unit}" if field.unit else text), f"{text}{unit_zh}"
+    if field.unit not in _UNITS_ZH:
+        return text, text
+    return f"{text} {field.unit}", f"{text}{_UNITS_ZH[field.unit]}"

@@ -10,7 +10,8 @@ TASK = Task(
     needs=("leads",),
     uses=("activities", "accounts", "opportunities", "reps", "changes"),
     label=Label(
-        event="won",
+        # The first event that a sales team can still act on; wins are fewer and further away.
+        event="qualified",
         # Table, the column that names the lead (or what the lead names), the column that holds the moment.
         events={
             "qualified": ("leads", "lead_id", "converted_at"),

@@ -13,7 +13,7 @@ from models.tasks.lead_score import TASK
 from models.train import fit_task, train
 
 Make = Callable[..., TrainingSet]
-SMALL_TASK = replace(TASK, candidates=("base_rate", "logistic", "booster_small"))
+SMALL_TASK = replace(TASK, candidates=("base_rate", "logistic"))
 
 
 def test_training_ends_in_a_bundle_that_scores_with_reasons(tmp_path: Path, make_training_set: Make) -> None:
