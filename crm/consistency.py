@@ -145,7 +145,7 @@ def _begins(engine: DuckDBEngine, references: tuple[Reference, ...]) -> Iterator
         bad, checked = _count(
             engine,
             f"SELECT SUM(CASE WHEN {moment} < {start} THEN 1 ELSE 0 END) AS bad, COUNT(*) AS n "
-            f"FROM {found.table} c JOIN {found.parent} p ON c.{quote_name(found.column)} = p.{quote_name(found.key)} "
+            f"FROM {found.rows()} c JOIN {found.parent} p ON c.{quote_name(found.column)} = p.{quote_name(found.key)} "
             f"WHERE {moment} IS NOT NULL AND {start} IS NOT NULL",
         )
         yield Contradiction(
@@ -163,7 +163,7 @@ def _dangling(engine: DuckDBEngine, references: tuple[Reference, ...]) -> Iterat
         column, key = quote_name(found.column), quote_name(found.key)
         bad, checked = _count(
             engine,
-            f"SELECT SUM(CASE WHEN p.k IS NULL THEN 1 ELSE 0 END) AS bad, COUNT(*) AS n FROM {found.table} c "
+            f"SELECT SUM(CASE WHEN p.k IS NULL THEN 1 ELSE 0 END) AS bad, COUNT(*) AS n FROM {found.rows()} c "
             f"LEFT JOIN (SELECT DISTINCT {key} AS k FROM {found.parent}) p ON c.{column} = p.k "
             f"WHERE c.{column} IS NOT NULL",
         )
@@ -217,7 +217,7 @@ def _flags_against_events(
 ) -> Iterator[Contradiction]:
     """A flag of an entity and the rows of a source that is called alike: both say whether it happened."""
     for found in references:
-        sources = engine.query(f"SELECT DISTINCT source FROM {found.table} WHERE source IS NOT NULL")
+        sources = engine.query(f"SELECT DISTINCT source FROM {found.rows()} r WHERE source IS NOT NULL ORDER BY source")
         for flag in _flags(generation, found.parent):
             for source in sources.column("source").to_pylist():
                 if not _words(flag) & _words(source):
@@ -226,7 +226,7 @@ def _flags_against_events(
                     engine,
                     f"SELECT SUM(CASE WHEN p.{quote_name(flag)} <> (c.k IS NOT NULL) THEN 1 ELSE 0 END) AS bad, "
                     f"COUNT(*) AS n FROM {found.parent} p LEFT JOIN (SELECT DISTINCT {quote_name(found.column)} AS k "
-                    f"FROM {found.table} WHERE source = {quote_text(source)}) c "
+                    f"FROM {found.rows()} r WHERE r.source = {quote_text(source)}) c "
                     f"ON c.k = p.{quote_name(found.key)} WHERE p.{quote_name(flag)} IS NOT NULL",
                 )
                 yield Contradiction(

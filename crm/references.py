@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crm.engine import DuckDBEngine, quote_name
+from crm.engine import DuckDBEngine, quote_name, quote_text
 from crm.schema import DType
 from crm.store import Generation
 from crm.tables import TABLES, table
@@ -15,13 +15,22 @@ KEYS_AMONG_VALUES = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """`table.column` holds values of `parent.key`; `is_stated` unless it was found in the data."""
+    """`table.column` holds values of `parent.key`; `is_stated` unless it was found in the data.
+
+    Where a table names rows of several tables, `entity` is the one that `table.entity` must say.
+    """
 
     table: str
     column: str
     parent: str
     key: str
     is_stated: bool
+    entity: str | None = None
+
+    def rows(self) -> str:
+        """SQL of the rows of the table that this reference speaks of."""
+        where = "" if self.entity is None else f" WHERE entity = {quote_text(self.entity)}"
+        return f"(SELECT * FROM {quote_name(self.table)}{where})"
 
 
 def find_references(engine: DuckDBEngine, generation: Generation) -> tuple[Reference, ...]:
@@ -50,10 +59,21 @@ def find_references(engine: DuckDBEngine, generation: Generation) -> tuple[Refer
                 found.append(
                     Reference(table=name, column=column.name, parent=column.refers_to, key=key, is_stated=True)
                 )
+        if {"entity", "entity_id"} <= set(table(name).names):
+            found += _by_entity(engine, name, with_key)
         for column_name, dtype in generation.custom(name).items():
             if dtype is DType.TEXT:
                 found += _in_data(engine, name, column_name, with_key)
     return tuple(found)
+
+
+def _by_entity(engine: DuckDBEngine, name: str, with_key: dict[str, str]) -> list[Reference]:
+    entities = engine.query(f"SELECT DISTINCT entity FROM {quote_name(name)} ORDER BY entity").column("entity")
+    return [
+        Reference(table=name, column="entity_id", parent=one, key=with_key[one], is_stated=True, entity=one)
+        for one in entities.to_pylist()
+        if one in with_key
+    ]
 
 
 def _in_data(engine: DuckDBEngine, name: str, column: str, with_key: dict[str, str]) -> list[Reference]:

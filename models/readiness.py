@@ -11,7 +11,7 @@ from crm.consistency import Contradiction, find_contradictions
 from crm.engine import DuckDBEngine, quote_name, quote_text
 from crm.schema import DType
 from crm.store import Generation
-from crm.tables import table
+from crm.tables import TABLES, table
 from features.catalogue import group_named
 from features.labels import EVENTS
 from models.task import Task
@@ -133,10 +133,18 @@ def read_readiness(generation: Generation, config: Config) -> Readiness:
 
 
 def _days_of_changes(engine: DuckDBEngine, generation: Generation) -> int:
+    """Days between the first and the last change of a column that is still on record."""
     if not generation.has("changes"):
         return 0
-    row = engine.query("SELECT MIN(occurred_at) AS first, MAX(occurred_at) AS last FROM changes").to_pylist()[0]
-    return 0 if row["first"] is None else (row["last"] - row["first"]).days
+    rows = engine.query(
+        "SELECT entity, field, MIN(occurred_at) AS first, MAX(occurred_at) AS last FROM changes GROUP BY entity, field"
+    ).to_pylist()
+    kept = [row for row in rows if _is_column(generation, row["entity"], row["field"])]
+    return (max(row["last"] for row in kept) - min(row["first"] for row in kept)).days if kept else 0
+
+
+def _is_column(generation: Generation, entity: str, field: str) -> bool:
+    return entity in TABLES and (table(entity).has(field) or field in generation.custom(entity))
 
 
 def _table(engine: DuckDBEngine, generation: Generation, name: str) -> TableReadiness:
