@@ -7,8 +7,9 @@ whenever that was, and looks at columns that are too varied to be fields by whet
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -74,33 +75,37 @@ def find_leaks_of_record(
         fields=(*training_set.fields, *(field for field, _ in extra)),
         rows=_appended(training_set.rows, extra),
     )
+    probes = {field.name for field, _ in extra if field.group == "probe"}
+    columns = {field.name for field in widened.fields} - probes
     found: dict[str, Finding] = {}
-    for question_of_event in _steps(generation, asked):
-        happened = _happened(generation, question_of_event, training_set.entity_id)
-        labelled = replace(widened, label=_label(generation, question_of_event, training_set, happened))
+    for step in _steps(generation, asked):
+        happened = _happened(generation, step, training_set.entity_id)
+        labelled = replace(widened, label=_label(generation, step, training_set, happened))
+        search = partial(
+            find_leaks,
+            seed=seed,
+            fit=fit,
+            confirmed=confirmed,
+            after_outcome=after_outcome,
+            delayed_label=_delayed(generation, step, training_set, happened),
+            ending=_ending(labelled, happened),
+        )
+        # Kinds of rows first: the fields made of a false kind would otherwise vouch for each other.
+        found |= _named(search(labelled.without(columns | set(found))), asked, found)
         for _ in range(MOST_ROUNDS):
-            new = find_leaks(
-                labelled.without(set(found) | _probes_beside(extra, found)),
-                seed=seed,
-                fit=fit,
-                confirmed=confirmed,
-                after_outcome=after_outcome,
-                delayed_label=_delayed(generation, question_of_event, training_set, happened),
-                ending=_ending(labelled, happened),
-            )
-            found |= {finding.column: finding for finding in new}
-            for finding in _built_on(asked, found):
-                found.setdefault(finding.column, finding)
+            new = search(labelled.without(probes | set(found)))
+            found |= _named(new, asked, found)
             if not any(finding.verdict == "quarantined" for finding in new):
                 break
     order = {"quarantined": 0, "suspected": 1}
     return tuple(sorted(found.values(), key=lambda finding: (order[finding.verdict], finding.column)))
 
 
-def _probes_beside(extra: list[tuple[Field, pa.Array]], found: Collection[str]) -> set[str]:
-    """The probes of tables of which one kind of row was found: they count the same rows."""
-    tables = {name.partition(".")[0] for name in found if "=" in name}
-    return {field.name for field, _ in extra if field.name.partition(".")[0] in tables}
+def _named(new: Sequence[Finding], question: Question, found: Mapping[str, Finding]) -> dict[str, Finding]:
+    """The new findings and the fields that are made of what was found."""
+    direct = {finding.column: finding for finding in new}
+    made = {finding.column: finding for finding in _built_on(question, {**found, **direct})}
+    return {**{name: finding for name, finding in made.items() if name not in found}, **direct}
 
 
 def _steps(generation: Generation, question: Question) -> list[Question]:
