@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm.engine import Engine
+from crm.facts import feature_columns
 from crm.schema import Column
 from crm.store import Generation
 from crm.tables import TABLES
@@ -76,7 +77,7 @@ def reached_spine(
 
 def custom_groups(generation: Generation, table_name: str) -> tuple[FeatureGroup, ...]:
     """The group of custom columns of an entity's table; empty when the company has none."""
-    dtypes = generation.custom(table_name)
+    dtypes = feature_columns(generation, table_name)
     if not dtypes:
         return ()
     kept: list[str] = []

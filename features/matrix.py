@@ -58,6 +58,9 @@ class Field:
     grade: Grade = Grade.A
 
 
+WRITTEN_LATE = "the mapping says that it is written after the outcome"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
     """A column of the source that became no field, and why."""

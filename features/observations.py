@@ -6,10 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crm.facts import feature_columns, written_after_outcome
 from crm.store import Generation
 from features.asof import read_flat
 from features.custom import custom_fields
-from features.matrix import TrainingSet
+from features.matrix import WRITTEN_LATE, LeftOut, TrainingSet
 
 
 class NoObservations(LookupError):
@@ -43,7 +44,8 @@ def read_observations(generation: Generation, task_name: str) -> TrainingSet:
     if rows.num_rows == 0:
         known = sorted(value for value in pc.unique(everything.column("task")).to_pylist() if value)
         raise NoObservations(f"no observations of task {task_name!r}; the record has {', '.join(known) or 'none'}")
-    found = custom_fields(rows, generation.custom("observations"), grades={})
+    found = custom_fields(rows, feature_columns(generation, "observations", task_name), grades={})
+    late = sorted(written_after_outcome(generation, "observations", task_name))
     n_rows = rows.num_rows
     entity_id = rows.column("entity_id").to_numpy().astype(np.str_)
     return TrainingSet(
@@ -58,7 +60,7 @@ def read_observations(generation: Generation, task_name: str) -> TrainingSet:
         event="the outcome of the source",
         horizon_days=None,
         gap_days=None,
-        left_out=found.left_out,
+        left_out=(*found.left_out, *(LeftOut(column=name, reason=WRITTEN_LATE) for name in late)),
     )
 
 

@@ -7,12 +7,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from crm.config import Config
+from crm.facts import written_after_outcome
 from crm.store import Generation
 from features.build import build_features, custom_groups
 from features.catalogue import group_named
 from features.custom import why_no_field
 from features.labels import build_labels, event_of, happened_at, read_events
-from features.matrix import Field, LeftOut, TrainingSet
+from features.matrix import WRITTEN_LATE, Field, LeftOut, TrainingSet
 from features.question import BadQuestion, Question
 from features.spine import build_spine
 
@@ -61,6 +62,8 @@ def build_training_set(generation: Generation, question: Question, *, config: Co
     groups = tuple(group_named(name) for name in asked.groups) + custom_groups(generation, asked.entity)
     rows = build_features(generation, groups, spine, zone=zone)
     fields, left_out = _usable(tuple(field for group in groups for field in group.fields), rows)
+    late = sorted(written_after_outcome(generation, asked.entity))
+    left_out = (*left_out, *(LeftOut(column=name, reason=WRITTEN_LATE) for name in late))
     entity_id = spine.column("entity_id").to_numpy().astype(np.str_)
     as_of = spine.column("as_of").to_numpy().astype("datetime64[us]")
     with generation.engine() as engine:

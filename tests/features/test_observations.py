@@ -85,3 +85,18 @@ def test_one_row_without_order_means_there_is_no_time(tmp_path: Path) -> None:
 def test_a_task_without_rows_is_refused_by_naming_those_that_have_some(generation: Generation) -> None:
     with pytest.raises(NoObservations, match="lead_score"):
         read_observations(generation, "churn_risk")
+
+
+def test_columns_written_after_the_outcome_are_left_out_and_other_tasks_keep_theirs(tmp_path: Path) -> None:
+    numbers = (DType.NUMBER, pa.array([float(row % 7) for row in range(40)], pa.float64()))
+    store = Store(tmp_path / "record")
+    store_of(tmp_path, {"visits": numbers, "duration": numbers, "tenure": numbers}, position=[1.0] * 40)
+    with store.writing() as writer:
+        current = store.current()
+        facts = {"lead_score.written_after_outcome": '["duration"]', "lead_score.columns": '["visits", "duration"]'}
+        writer.replace("observations", current.read("observations"), current.custom("observations"), facts)
+    found = read_observations(store.current(), "lead_score")
+    assert [field.name for field in found.fields] == ["visits"]
+    assert [(left.column, left.reason) for left in found.left_out] == [
+        ("duration", "the mapping says that it is written after the outcome")
+    ]

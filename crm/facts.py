@@ -1,0 +1,48 @@
+"""What a mapping stated about the rows of a table, read back from a generation."""
+
+from __future__ import annotations
+
+import json
+
+from crm.schema import DType
+from crm.store import Generation
+
+WRITTEN_AFTER_OUTCOME = "written_after_outcome"
+
+
+def written_after_outcome(generation: Generation, table: str, task: str | None = None) -> frozenset[str]:
+    """The columns of a table that the mapping says are filled once the outcome is known: grade C, never a feature.
+
+    Parameters
+    ----------
+    generation : Generation
+        The record.
+    table : str
+        A table of it.
+    task : str or None
+        For `observations`, the task whose rows are meant.
+    """
+    name = WRITTEN_AFTER_OUTCOME if task is None else f"{task}.{WRITTEN_AFTER_OUTCOME}"
+    return frozenset(json.loads(generation.facts(table).get(name, "[]")))
+
+
+def feature_columns(generation: Generation, table: str, task: str | None = None) -> dict[str, DType]:
+    """The custom columns that may become features: of observations those of the task, none written after the outcome.
+
+    Parameters
+    ----------
+    generation : Generation
+        The record.
+    table : str
+        A table of it.
+    task : str or None
+        For `observations`, the task whose rows are meant.
+    """
+    late = written_after_outcome(generation, table, task)
+    own = generation.facts(table).get(f"{task}.columns")
+    kept = None if own is None else frozenset(json.loads(own))
+    return {
+        name: dtype
+        for name, dtype in generation.custom(table).items()
+        if name not in late and (kept is None or name in kept)
+    }
