@@ -88,7 +88,7 @@ def make_company(
     planted_leaks : bool
         Add ten leaks of different kinds to `leads`; `truth.planted` names them.
     months : int or None
-        Length of the record instead of the size's own.
+        Length of the record instead of the size's own; the number of leads stays.
     ends_on : date
         Last day of the record.
 

@@ -14,11 +14,10 @@ import numpy.typing as npt
 
 from crm.demo import parameters as law
 from crm.demo.people import Staff
-from crm.demo.working_time import Floats, Ints, Steps, local_day
+from crm.demo.working_time import DAY_US, SYNC_US, ZONE_US, Floats, Ints, Steps, local_day
 from crm.demo.world import World
 
 Flags = npt.NDArray[np.bool_]
-_NEVER = np.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,6 +34,8 @@ class Leads:
         Latent state: place in the grid. Never part of the record.
     visible : ndarray of float64, shape (n_leads,)
         Log effect of what the record shows, before `effects`.
+    convert_base : float
+        Rate of converting of a lead whose log effects are 0.
     """
 
     created: Ints
@@ -97,9 +98,9 @@ def make_leads(world: World, staff: Staff) -> Leads:
     state = draw(rng, laws.grid.prior, n)
     convert, give_up = laws.lead_log_effects()
     score = laws.effects * (visible + staff.lead_skill[rep])
-    # The base is set so that `effects` moves the spread of rates and not their mean.
+    # The base is set so that `effects` moves the spread of rates and not their mean, `laws.lead.convert_base`.
     spread = np.average(np.exp(convert), weights=laws.grid.prior)
-    base = laws.lead.convert_base / (float(np.mean(np.exp(score))) * float(spread)) * _MEAN_RATE
+    base = laws.lead.convert_base / (float(np.mean(np.exp(score))) * float(spread))
     rate = base * np.exp(score + convert[state])
     give_up_rate = laws.lead.disqualify_base * np.exp(give_up[state])
     started = clock.at(created)
@@ -122,10 +123,6 @@ def make_leads(world: World, staff: Staff) -> Leads:
         visible=visible,
         convert_base=base,
     )
-
-
-# Mean of exp(effect) at `effects = 1`; keeps the stated base rate a median and the mean the same throughout.
-_MEAN_RATE = 1.6
 
 
 def _arrivals(world: World, rng: np.random.Generator, n: int) -> Ints:
@@ -203,8 +200,6 @@ def make_contacts(
 
 def log_moment(rng: np.random.Generator, at: Ints, kind: Ints) -> Ints:
     """When a contact reaches the record: web at once, the others on the evening of some day."""
-    from crm.demo.working_time import SYNC_US, ZONE_US
-
     delay = np.array(law.LOG_DELAYS)[draw(rng, law.LOG_DELAY_SHARES, len(at))]
-    evening = (local_day(at) + delay) * 86_400_000_000 + SYNC_US - ZONE_US
+    evening = (local_day(at) + delay) * DAY_US + SYNC_US - ZONE_US
     return np.asarray(np.where(kind == 0, at, evening))

@@ -98,7 +98,7 @@ def make_grid(effects: float) -> LatentGrid:
 class LeadLaws:
     """How leads behave: `log rate = log base + coefficients`, piecewise constant over working age."""
 
-    convert_base: float = 0.0022
+    convert_base: float = 0.0035  # mean over leads and latent states
     disqualify_base: float = 0.0088
     convert_quality: float = 1.4
     convert_belief: float = 0.25
@@ -125,7 +125,7 @@ class DealLaws:
     stages: tuple[str, ...] = ("prospecting", "qualification", "proposal", "negotiation")
     advance_base: tuple[float, ...] = (0.110, 0.080, 0.070)
     lose_base: tuple[float, ...] = (0.0240, 0.0270, 0.0310, 0.0360)
-    win_base: float = 0.028
+    win_base: float = 0.026
     advance_effect: float = 0.35
     lose_effect: float = -0.40
     win_effect: float = 0.70
