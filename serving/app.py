@@ -25,9 +25,7 @@ from serving.errors import add_error_handlers
 from serving.guard import Guard, Limits
 from serving.live import Live
 from serving.prediction_log import PredictionLog
-from serving.roles import Principal, Role, Sees
 from serving.routes import health, models, predictions, scores
-from serving.scoring import Asked
 from serving.service import Service
 
 log = structlog.get_logger("serving.app")
@@ -69,7 +67,7 @@ def create_app(config: Config, *, clock: Callable[[], datetime] = utc_now, watch
         service = await asyncio.to_thread(_make_service, config, clock)
         app.state.service = service
         service.predictions.start()
-        watching = asyncio.create_task(follow(service.live, config)) if watch else None
+        watching = asyncio.create_task(follow(service)) if watch else None
         log.info("ready", champion=service.live.state.champion is not None)
         try:
             yield {"service": service}
@@ -112,7 +110,6 @@ async def _docs(_request: Request) -> HTMLResponse:
 def _make_service(config: Config, clock: Callable[[], datetime]) -> Service:
     engine = open_database(config.database.url)
     live = Live(config, TASK.name)
-    live.reload()
     service = Service(
         config=config,
         engine=engine,
@@ -121,11 +118,5 @@ def _make_service(config: Config, clock: Callable[[], datetime]) -> Service:
         live=live,
         clock=clock,
     )
-    _warm_up(service)
+    service.reload()
     return service
-
-
-def _warm_up(service: Service) -> None:
-    # The first prediction loads libraries and prepares queries; nobody should wait for that. It is not kept.
-    nobody = Principal(user_id="", login="", role=Role.SERVICE, scopes=frozenset(), sees=Sees.NONE)
-    service.scoring().score_records([{}], Asked(principal=nobody, now=service.clock()))

@@ -9,7 +9,8 @@ import time
 import structlog
 
 from crm.config import Config
-from serving.live import POLL_SECONDS, Live
+from serving.live import POLL_SECONDS
+from serving.service import Service
 
 log = structlog.get_logger("serving.background")
 
@@ -17,22 +18,22 @@ log = structlog.get_logger("serving.background")
 RETRY_SECONDS = 300.0
 
 
-async def follow(live: Live, config: Config) -> None:
+async def follow(service: Service) -> None:
     """Load what changes and refresh what is out of date, until cancelled."""
     failed: tuple[int, str] | None = None
     retry_at = 0.0
     while True:
         await asyncio.sleep(POLL_SECONDS)
-        await asyncio.to_thread(live.reload)
-        state = live.state
+        await asyncio.to_thread(service.reload)
+        state = service.live.state
         if state.record is None or state.champion is None or state.is_current:
             continue
         wanted = state.record.generation.number, state.champion.published.digest
         if wanted == failed and time.monotonic() < retry_at:
             continue
-        if await refresh_aside(config, live.task):
+        if await refresh_aside(service.config, service.live.task):
             failed = None
-            await asyncio.to_thread(live.reload)
+            await asyncio.to_thread(service.reload)
         else:
             failed, retry_at = wanted, time.monotonic() + RETRY_SECONDS
 

@@ -38,6 +38,10 @@ class Inputs(Protocol):
 
     form: RecordForm
 
+    def warm_up(self) -> None:
+        """Compute beforehand what many requests share."""
+        ...
+
     def open_entities(self, at: datetime) -> tuple[list[str], list[str | None]]:
         """Ids and owners of what can be scored at a moment."""
         ...
@@ -90,6 +94,10 @@ class HistoryInputs:
             }
         )
         self.form = form_of_table(self._entity, generation.custom(self._entity), _own_sources(self._groups))
+
+    def warm_up(self) -> None:
+        """Compute what is known of everything a row may name."""
+        self._joined.warm_up()
 
     def open_entities(self, at: datetime) -> tuple[list[str], list[str | None]]:
         """Ids and owners of the open entities."""
@@ -206,6 +214,10 @@ class FlatInputs:
         self._wanted = {f.name: self._custom[f.name] for f in fields if f.name in self._custom}
         self.form = form_of_flat(self._custom)
         self._held: tuple[list[str], pa.Table] | None = None
+
+    def warm_up(self) -> None:
+        """Read the table."""
+        self._rows()
 
     def _rows(self) -> tuple[list[str], pa.Table]:
         if self._held is None:

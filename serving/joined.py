@@ -15,6 +15,7 @@ from threading import Lock
 import numpy as np
 import pyarrow as pa
 
+from crm.engine import quote_name, quote_text
 from features.asof import local_days
 from features.compile import SPINE, compile_source, key_name
 from features.online import source_of
@@ -23,6 +24,8 @@ from models.encoding import Value
 from serving.record_view import RecordView
 
 _MOST_KEPT = 20_000
+# Stands for whatever the record has never seen; no id or name of a company begins like this.
+_UNSEEN = "\x00unseen"
 
 
 class JoinedFeatures:
@@ -40,6 +43,8 @@ class JoinedFeatures:
         self._record = record
         self._lock = Lock()
         self._kept: OrderedDict[tuple[str, str, datetime], dict[str, Value]] = OrderedDict()
+        self._ready: dict[str, dict[str, dict[str, Value]]] = {}
+        self._ready_at: datetime | None = None
         by_source: dict[Source, list[Feature]] = {}
         for group in groups:
             for feature in group.features:
@@ -59,9 +64,38 @@ class JoinedFeatures:
         """The sources that are reached, as far as the record has their tables."""
         return tuple(self._queries)
 
+    def warm_up(self) -> None:
+        """Compute the features of everything the record has seen, as of how far it reaches.
+
+        Answers at that moment then need no query, whatever a row names.
+        """
+        at = self._record.watermark
+        ready = {}
+        for source in self._queries:
+            seen = self._keys_of(source)
+            if len(seen) <= _MOST_KEPT:
+                ready[source.name] = self._compute(source, [*seen, _UNSEEN], at)
+        self._ready, self._ready_at = ready, at
+
+    def _keys_of(self, source: Source) -> list[str]:
+        key, name = quote_name(source.key), quote_name(source.table)
+        texts = f"SELECT CAST({key} AS VARCHAR) AS k FROM {name}"
+        if self._record.generation.has("changes"):
+            # A mutable key counts as it stood when the row came to be.
+            texts += (
+                f" UNION SELECT old_value FROM changes WHERE entity = {quote_text(source.table)} "
+                f"AND field = {quote_text(source.key)}"
+            )
+        found = self._record.query(f"SELECT DISTINCT k FROM ({texts}) WHERE k IS NOT NULL ORDER BY k")
+        keys: list[str] = found.column("k").to_pylist()
+        return keys
+
     def values(self, source: Source, keys: Iterable[str], at: datetime) -> dict[str, dict[str, Value]]:
         """The features by key, as known at a moment."""
         wanted = list(dict.fromkeys(keys))
+        if at == self._ready_at and source.name in self._ready:
+            ready = self._ready[source.name]
+            return {key: ready.get(key) or ready[_UNSEEN] for key in wanted}
         with self._lock:
             found = {key: self._kept[source.name, key, at] for key in wanted if (source.name, key, at) in self._kept}
         missing = [key for key in wanted if key not in found]

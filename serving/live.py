@@ -94,7 +94,8 @@ class Live:
                 if getattr(state, part) is None:
                     missing[part] = _ABSENT[part]
             self._marks[part] = mark
-        self.state = replace(state, missing=missing)
+        if state is not self.state or missing != self.state.missing:
+            self.state = replace(state, missing=missing)
         metrics.CHAMPION.labels(self.task).set(state.champion is not None)
 
     def _pointers(self) -> dict[str, Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -23,12 +23,10 @@ from serving.champion import Champion
 from serving.inputs import Inputs, make_inputs
 from serving.live import State
 from serving.records import BadRecord, ReadRecord
-from serving.roles import Principal
+from serving.roles import Principal, Role, Sees
 from serving.schemas import RowStatus, Trend
 from serving.score_table import Scored, ScoreTable
 from serving.trend import trend_between
-
-_KEPT_FOR = timedelta(minutes=5)
 
 
 class _Valued(NamedTuple):
@@ -51,7 +49,7 @@ class Asked:
     as_of : datetime or None
         The moment of the answer when the caller named one.
     fresh : bool
-        Compute now instead of answering from the last refresh.
+        Compute at once, as of how far the record reaches, instead of answering from the last refresh.
     """
 
     principal: Principal
@@ -81,6 +79,13 @@ class Scoring:
         if state.record is not None and state.champion is not None:
             self._inputs = make_inputs(config, state.record, state.champion, task)
 
+    def warm_up(self, now: datetime) -> None:
+        """Load libraries and compute what requests share, so that no request waits for it."""
+        if self._inputs is not None:
+            self._inputs.warm_up()
+            nobody = Principal(user_id="", login="", role=Role.SERVICE, scopes=frozenset(), sees=Sees.NONE)
+            self.score_records([{}], Asked(principal=nobody, now=now))
+
     def is_of(self, state: State) -> bool:
         """Whether this was made from that state."""
         return self._state is state
@@ -104,8 +109,10 @@ class Scoring:
         seen, inputs, champion = self._seen(asked), self._inputs, self._state.champion
         if inputs is None or champion is None:
             return [self._without_model(entity_id, seen) for entity_id in ids]
-        at = asked.as_of or (asked.now if asked.fresh else None)
-        held = None if at is not None and at != self._held_as_of() else self._state.scores
+        held = self._state.scores
+        if asked.fresh or (held is not None and asked.as_of not in (None, held.as_of)):
+            held = None
+        at = asked.as_of
         found: dict[str, AnswerRow] = {}
         if held is not None:
             for entity_id in dict.fromkeys(ids):
@@ -116,9 +123,6 @@ class Scoring:
             self._look_up(found, [i for i in dict.fromkeys(ids) if i not in found], at, seen, inputs, champion)
         owners = self._owners(ids, found, held, inputs, asked)
         return [found[i] if i in found and seen.may_see(owners.get(i)) else not_found(i) for i in ids]
-
-    def _held_as_of(self) -> datetime | None:
-        return self._state.scores.as_of if self._state.scores else None
 
     def _owners(
         self,
@@ -246,7 +250,7 @@ class Scoring:
         answers: list[AnswerRow | None] = [None] * len(records)
         read = list(enumerate(records))
         valued: list[_Valued] = []
-        values = inputs.values([r for _, r in read], at, _joined_at(asked), seen)
+        values = inputs.values([r for _, r in read], at, self._joined_at(at), seen)
         for (place, one), found in zip(read, values, strict=True):
             try:
                 valued.append(_Valued(place, one.entity_id, found, champion.predictor.encoder.encode(found)))
@@ -255,6 +259,11 @@ class Scoring:
         for asked_row, row in zip(valued, self._predict_values(valued, at, champion), strict=True):
             answers[asked_row.place] = row
         return [row for row in answers if row is not None]
+
+    def _joined_at(self, at: datetime) -> datetime:
+        # Of what rows name nothing is known beyond the reach of the record: later windows would look empty.
+        record = self._state.record
+        return at if record is None else min(at, record.watermark)
 
     def _predict_values(self, valued: Sequence[_Valued], at: datetime, champion: Champion) -> list[AnswerRow]:
         if not valued:
@@ -309,13 +318,6 @@ class Scoring:
         if entity_id not in states or not seen.may_see(states[entity_id].rep_id):
             return not_found(entity_id)
         return AnswerRow(entity_id=entity_id, status=RowStatus.INSUFFICIENT_DATA, message=_NO_MODEL)
-
-
-def _joined_at(asked: Asked) -> datetime:
-    # Without a stated moment, what rows name is known as of a few minutes ago, so that it can be kept meanwhile.
-    if asked.as_of is not None:
-        return asked.as_of
-    return asked.now - (asked.now - datetime.min.replace(tzinfo=UTC)) % _KEPT_FOR
 
 
 _NO_MODEL = "No model was promoted yet."

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -45,13 +46,24 @@ class Service:
     live: Live
     clock: Callable[[], datetime]
     _scoring: Scoring | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    def reload(self) -> None:
+        """Take in what changed on disk: requests get the new parts once they stand ready, all together."""
+        with self._lock:
+            self.live.reload()
+            state = self.live.state
+            if self._scoring is None or not self._scoring.is_of(state):
+                scoring = Scoring(self.config, TASK, state)
+                scoring.warm_up(self.clock())
+                self._scoring = scoring
 
     def scoring(self) -> Scoring:
         """Scores from what answers now; one request keeps what it got here."""
-        state, scoring = self.live.state, self._scoring
-        if scoring is None or not scoring.is_of(state):
-            scoring = self._scoring = Scoring(self.config, TASK, state)
-        return scoring
+        if self._scoring is None:
+            self.reload()
+        assert self._scoring is not None
+        return self._scoring
 
 
 async def _service(request: Request) -> Service:

@@ -64,29 +64,29 @@ def test_without_a_champion_rows_say_so(own_house) -> None:
 
 def test_a_promotion_is_followed_and_each_row_names_its_model(own_house) -> None:
     with own_house.client() as client:
-        live = client.app.state.service.live
+        service = client.app.state.service
         assert ask(client, own_house)[0]["model_version"] == "1"
         own_house.promote("2", learner="base_rate")
-        live.reload()
+        service.reload()
         record = client.post("/v1/leads/score", json={"records": [{}]}, headers=own_house.headers()).json()["rows"][0]
         assert (record["model_version"], record["status"]) == ("2", "base_rate")
         row = ask(client, own_house)[0]
         assert (row["model_version"], row["status"], row["evidence"]) == ("1", "scored", None)
         assert own_house.refresh()
-        live.reload()
+        service.reload()
         row = ask(client, own_house)[0]
         assert (row["model_version"], row["status"], row["percentile"]) == ("2", "base_rate", 100)
 
 
 def test_a_damaged_champion_leaves_the_one_before_in_place(own_house) -> None:
     with own_house.client() as client:
-        live = client.app.state.service.live
+        service = client.app.state.service
         before = ask(client, own_house)[0]["probability"]
         own_house.promote("2", learner="base_rate")
         pointer = own_house.config.champions_folder / TASK.name / "current.json"
         digest = json.loads(pointer.read_text())["current"]
         (pointer.parent / digest / "model.json").write_text("{}")
-        live.reload()
+        service.reload()
         row = ask(client, own_house)[0]
         assert (row["probability"], row["model_version"]) == (before, "1")
         ready = client.get("/health/ready")
@@ -99,7 +99,7 @@ def test_a_damaged_score_file_leaves_the_scores_before_in_place(own_house) -> No
         home = own_house.config.scores_folder / TASK.name
         (home / "broken.parquet").write_bytes(b"PAR1")
         (home / "current").write_text("broken.parquet")
-        client.app.state.service.live.reload()
+        client.app.state.service.reload()
         assert ask(client, own_house)[0]["status"] == "scored"
     with pytest.raises(BadScores):
         read_scores(own_house.config.scores_folder, TASK.name)
@@ -122,10 +122,10 @@ def test_a_new_generation_moves_owners_before_its_refresh(own_house) -> None:
             import pyarrow as pa
 
             writer.replace("leads", pa.Table.from_pylist(moved, schema=schema), custom)
-        client.app.state.service.live.reload()
+        client.app.state.service.reload()
         assert status() == "not_found"
         assert own_house.refresh()
-        client.app.state.service.live.reload()
+        client.app.state.service.reload()
         assert status() == "not_found"
 
 

@@ -76,10 +76,24 @@ def test_fresh_scores_at_the_watermark_equal_those_of_the_refresh(client: TestCl
     assert [r["trend"] for r in held] == [r["trend"] for r in computed]
 
 
-def test_fresh_answers_are_as_of_now(client: TestClient, as_role: As) -> None:
+def test_fresh_answers_reach_as_far_as_the_record(client: TestClient, as_role: As) -> None:
+    (held,) = score(client, as_role("director"), {"ids": ["L0"]})
     (row,) = score(client, as_role("director"), {"ids": ["L0"]}, "?fresh=true")
-    assert row["as_of"] == "2026-04-01T03:00:00Z"
-    assert row["status"] == "scored"
+    assert row["as_of"] == "2026-03-30T00:00:00Z"
+    assert row["probability"] == held["probability"]
+    (later,) = score(client, as_role("director"), {"ids": ["L0"], "as_of": "2026-04-01T03:00:00Z"})
+    assert later["as_of"] == "2026-04-01T03:00:00Z"
+
+
+def test_what_a_record_names_is_ready_and_equals_what_a_query_finds(client: TestClient, house) -> None:
+    state = client.app.state.service.live.state
+    cold = make_inputs(house.config, state.record, state.champion, TASK)
+    warm = make_inputs(house.config, state.record, state.champion, TASK)
+    warm.warm_up()
+    moment = state.record.watermark
+    rows = [{**GOOD, "channel": c, "rep_id": r} for c in ("web", "fair", "never seen") for r in ("R1", "R4", "R9")]
+    read = [warm.form.read(row) for row in rows]
+    assert warm.values(read, moment, moment, EVERYONE) == cold.values(read, moment, moment, EVERYONE)
 
 
 def test_a_stored_lead_sent_as_a_record_with_its_events_scores_the_same(client: TestClient, house, as_role: As) -> None:
