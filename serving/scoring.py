@@ -86,9 +86,10 @@ class Scoring:
             nobody = Principal(user_id="", login="", role=Role.SERVICE, scopes=frozenset(), sees=Sees.NONE)
             self.score_records([{}], Asked(principal=nobody, now=now))
 
-    def is_of(self, state: State) -> bool:
-        """Whether this was made from that state."""
-        return self._state is state
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a record and a champion."""
+        return self._inputs is not None
 
     def digest_of(self, row: AnswerRow) -> str:
         """The bundle that answered a row; empty without one."""

@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 from crm.config import Config
 from models.tasks.lead_score import TASK
 from serving.auth import Keyring
-from serving.live import Live
+from serving.errors import log_failure
+from serving.live import Live, State
 from serving.prediction_log import PredictionLog
 from serving.scoring import Scoring
 
@@ -37,6 +38,8 @@ class Service:
         The record, the champion and the scores that answer now.
     clock : callable
         Gives the time, UTC.
+    unprepared : str or None
+        Why the newest record or champion does not answer, although it could be read.
     """
 
     config: Config
@@ -45,7 +48,9 @@ class Service:
     predictions: PredictionLog
     live: Live
     clock: Callable[[], datetime]
+    unprepared: str | None = None
     _scoring: Scoring | None = None
+    _prepared_for: State | None = None
     _lock: Lock = field(default_factory=Lock)
 
     def reload(self) -> None:
@@ -53,10 +58,20 @@ class Service:
         with self._lock:
             self.live.reload()
             state = self.live.state
-            if self._scoring is None or not self._scoring.is_of(state):
+            if self._prepared_for is state:
+                return
+            self._prepared_for = state
+            try:
                 scoring = Scoring(self.config, TASK, state)
                 scoring.warm_up(self.clock())
-                self._scoring = scoring
+            except Exception as error:
+                # Whatever is wrong with new files, what answered before goes on answering; /health/ready says so.
+                log_failure(error, 0)
+                self.unprepared = f"cannot be prepared ({type(error).__name__})"
+                scoring = self._scoring or Scoring(self.config, TASK, State(missing={}))
+            else:
+                self.unprepared = None
+            self._scoring = scoring
 
     def scoring(self) -> Scoring:
         """Scores from what answers now; one request keeps what it got here."""

@@ -33,7 +33,9 @@ async def is_ready(service: ServiceOf) -> Response:
     state = service.live.state
     parts = {"record": "ready", "champion": "ready", "scores": "ready", **state.missing}
     parts["database"] = "ready" if await run_in_threadpool(_database_answers, service) else "away"
-    can_answer = state.record is not None and state.champion is not None
+    if service.unprepared is not None:
+        parts["answers"] = service.unprepared
+    can_answer = service.scoring().is_ready
     whole = all(value == "ready" for value in parts.values())
     status = "not ready" if not can_answer else "ready" if whole else "degraded"
     return json_answer({"status": status, "parts": parts}, 200 if can_answer else 503)

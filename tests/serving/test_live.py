@@ -94,6 +94,22 @@ def test_a_damaged_champion_leaves_the_one_before_in_place(own_house) -> None:
         assert "BadBundle" in ready.json()["parts"]["champion"]
 
 
+def test_what_cannot_be_prepared_leaves_the_answers_before_in_place(own_house, monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a canary that no one may read")
+
+    with own_house.client() as client:
+        own_house.promote("2", learner="base_rate")
+        monkeypatch.setattr("serving.scoring.make_inputs", fail)
+        client.app.state.service.reload()
+        answer = client.get("/health/ready")
+        assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+        assert answer.json()["parts"]["answers"] == "cannot be prepared (RuntimeError)"
+        assert ask(client, own_house)[0]["model_version"] == "1"
+    with own_house.client() as client:
+        assert client.get("/health/ready").status_code == 503
+
+
 def test_a_damaged_score_file_leaves_the_scores_before_in_place(own_house) -> None:
     with own_house.client() as client:
         home = own_house.config.scores_folder / TASK.name
