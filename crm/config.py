@@ -26,33 +26,33 @@ Days = Annotated[int, Field(ge=0, le=3660)]
 class StoreSection(Section):
     """Where the record and everything derived from it lie."""
 
-    folder: Path = Path("var")
+    folder: Path = Field(default=Path("var"), description="Record, models, scores and rejected rows lie below it.")
 
 
 class DatabaseSection(Section):
     """Where the application keeps users, keys, predictions and decisions."""
 
-    url: str = "sqlite:///var/salescast.db"
+    url: str = Field(default="sqlite:///var/salescast.db", description="SQLAlchemy URL: SQLite or PostgreSQL.")
 
 
 class MlflowSection(Section):
     """Where training runs are tracked."""
 
-    tracking_uri: str = "sqlite:///var/mlflow.db"
-    artifacts: Path = Path("var/mlflow-artifacts")
-    experiment: str = "salescast"
+    tracking_uri: str = Field(default="sqlite:///var/mlflow.db", description="A database or an MLflow server.")
+    artifacts: Path = Field(default=Path("var/mlflow-artifacts"), description="Artefacts, unless a server keeps them.")
+    experiment: str = Field(default="salescast", description="Experiment of all training runs.")
 
 
 class CompanySection(Section):
     """How the company counts money and time."""
 
-    name: str = "My company"
-    currency: str = Field(default="CNY", pattern=r"^[A-Z]{3}$")
-    amounts: Literal["net", "gross"] = "net"
-    time_zone: str = "Asia/Shanghai"
-    fiscal_year_starts: int = Field(default=1, ge=1, le=12)
+    name: str = Field(default="My company", description="As it stands on cards and pages.")
+    currency: str = Field(default="CNY", pattern=r"^[A-Z]{3}$", description="Reporting currency, ISO 4217.")
+    amounts: Literal["net", "gross"] = Field(default="net", description="How amounts are shown to people.")
+    time_zone: str = Field(default="Asia/Shanghai", description="Where the company's days begin, an IANA name.")
+    fiscal_year_starts: int = Field(default=1, ge=1, le=12, description="First month of the fiscal year.")
     holidays: str = Field(default="CN", description="Country code of the holiday calendar.")
-    languages: tuple[Literal["en", "zh"], ...] = ("en", "zh")
+    languages: tuple[Literal["en", "zh"], ...] = Field(default=("en", "zh"), description="Languages of cards.")
 
     @field_validator("time_zone")
     @classmethod
@@ -72,17 +72,17 @@ class CompanySection(Section):
 class TaskSection(Section):
     """Overrides one task's own file."""
 
-    event: str | None = None
-    horizon_days: Days | None = None
-    gap_days: Days | None = None
+    event: str | None = Field(default=None, description="The outcome that counts: won, opportunity, qualified.")
+    horizon_days: Days | None = Field(default=None, description="Days within which it has to happen.")
+    gap_days: Days | None = Field(default=None, description="Days between the score and the window.")
 
 
 class GradesSection(Section):
     """Lowest score of each grade; a retraining never moves them."""
 
-    A: int = Field(default=75, ge=1, le=100)
-    B: int = Field(default=50, ge=1, le=100)
-    C: int = Field(default=25, ge=1, le=100)
+    A: int = Field(default=75, ge=1, le=100, description="Lowest score of grade A.")
+    B: int = Field(default=50, ge=1, le=100, description="Lowest score of grade B.")
+    C: int = Field(default=25, ge=1, le=100, description="Lowest score of grade C.")
 
     @model_validator(mode="after")
     def _falling(self) -> Self:
@@ -104,10 +104,10 @@ class GradesSection(Section):
 class ServingSection(Section):
     """How the API listens."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=1, le=65535)
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
     key_cache_seconds: float = Field(default=1.0, ge=0, le=60, description="How long a revoked key may still open.")
-    most_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+    most_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, description="Largest request that is read.")
 
     @property
     def is_local(self) -> bool:
@@ -118,8 +118,8 @@ class ServingSection(Section):
 class CollectionSection(Section):
     """When an invoice counts as late and very late, in days past due."""
 
-    late_days: Days = 1
-    very_late_days: Days = 30
+    late_days: Days = Field(default=1, description="Days past due from which it is late.")
+    very_late_days: Days = Field(default=30, description="Days past due from which it is very late.")
 
 
 class Config(Section):
@@ -133,7 +133,7 @@ class Config(Section):
     grades: GradesSection = GradesSection()
     collection: CollectionSection = CollectionSection()
     serving: ServingSection = ServingSection()
-    seed: int = 20260101
+    seed: int = Field(default=20260101, description="Random state of trainings.")
 
     @property
     def record_folder(self) -> Path:
