@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -241,3 +242,20 @@ def test_a_small_integer_sweep_never_fails(client: TestClient, as_role: As) -> N
         at = datetime(2025, 12, 1, tzinfo=UTC).timestamp() + 86400 * days
         moment = datetime.fromtimestamp(min(at, datetime(2026, 4, 1, tzinfo=UTC).timestamp()), UTC).isoformat()
         assert score(client, as_role("director"), {"records": [GOOD], "as_of": moment})[0]["status"] == "scored"
+
+
+def test_many_threads_get_the_same_answers_as_one(own_house) -> None:
+    own_house.promote("2", learner="booster")
+    own_house.refresh()
+    with own_house.client() as client:
+        records = [{**GOOD, "employees": 5 * n} for n in range(20)]
+
+        def ask(_: int) -> list[Row]:
+            rows = score(client, own_house.headers(), {"records": records}) + score(
+                client, own_house.headers(), {"ids": [f"L{n}" for n in range(20)]}
+            )
+            return [same(row) for row in rows]
+
+        alone = ask(0)
+        with ThreadPoolExecutor(16) as pool:
+            assert all(answer == alone for answer in pool.map(ask, range(64)))
