@@ -50,6 +50,7 @@ def test_training_is_registered_promoted_and_rolled_back_with_aliases(tmp_path: 
     assert [row.alias for row in registry.versions("lead_score")] == ["", CHAMPION]
 
 
+@pytest.mark.slow
 def test_nothing_that_is_registered_holds_a_row_of_the_training_set(tmp_path: Path, make_training_set: Make) -> None:
     config = make_config(tmp_path, has_registry=True)
     training_set = make_training_set()
