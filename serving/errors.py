@@ -19,6 +19,8 @@ from starlette.exceptions import HTTPException
 
 from crm.app_database import BadDatabase
 from crm.store import BrokenStore, NoRecord, StoreIsBusy
+from models.bundle import BadBundle
+from models.champions import NoChampion
 from models.encoding import BadValue
 
 MOST_ERRORS = 20
@@ -141,6 +143,17 @@ TABLE: dict[type[Exception], Problem] = {
         status=HTTPStatus.SERVICE_UNAVAILABLE,
         name="record-unreadable",
         detail="The company record cannot be read; the server's log names the file.",
+        headers=_RETRY,
+    ),
+    BadBundle: Problem(
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        name="model-damaged",
+        detail="The files of a model are damaged; the one before goes on answering.",
+    ),
+    NoChampion: Problem(
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        name="no-champion",
+        detail="No model was promoted yet.",
         headers=_RETRY,
     ),
     BadValue: Problem(
