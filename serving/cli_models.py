@@ -70,11 +70,13 @@ def _show(report: TrainReport) -> None:
     rows = [(name, *(_figure(report.metrics, side, name) for side in report.metrics)) for name in SHOWN_METRICS]
     print_rows(("", *report.metrics), rows)
     gap = report.random_split_gap
-    if gap is not None:
+    if gap is not None and gap.gap > 0:
         typer.echo(
             f"\nA random split would show an AUC of {gap.auc_random:.3f} instead of {gap.auc_in_time:.3f}: "
             f"{gap.gap:+.3f} that the future will not give."
         )
+    elif gap is not None:
+        typer.echo(f"\nA random split shows no more: AUC {gap.auc_random:.3f}; in time {gap.auc_in_time:.3f}.")
     for limit in report.limits:
         typer.echo(limit)
     version = f"version {report.model_version}, run {report.run_id}" if report.model_version else "not in MLflow"
