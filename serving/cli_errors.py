@@ -20,6 +20,8 @@ EXIT_CODES: dict[str, int] = {
     "crm.money.NoRate": BAD_INPUT,
     "features.observations.NoObservations": BAD_INPUT,
     "features.question.BadQuestion": BAD_INPUT,
+    "features.catalogue.UnknownGroup": BAD_INPUT,
+    "features.build.BadSpine": BAD_INPUT,
     "models.task_files.UnknownTask": BAD_INPUT,
     "models.booster.BadBooster": BAD_INPUT,
     "models.bundle.BadBundle": BAD_INPUT,
@@ -36,6 +38,7 @@ EXIT_CODES: dict[str, int] = {
     "serving.score_table.BadScores": BAD_INPUT,
     "serving.cli_errors.NotPossible": BAD_INPUT,
     "crm.store.StoreIsBusy": REFUSED,
+    "features.leakage_store.FeaturesLeak": REFUSED,
     "models.promote.Refused": REFUSED,
 }
 
