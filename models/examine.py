@@ -23,6 +23,9 @@ from models.value import replay_value
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 N_DRAWS = 400
+# Intervals of large windows are steady with fewer draws, and each draw costs a sort.
+LEAST_DRAWS = 100
+ROWS_FOR_ALL_DRAWS = 15_000
 MIN_UNSEEN = 200
 
 
@@ -59,7 +62,8 @@ def examine(
     model = fit_model(usable, fit, choice.learner, seed=seed)
     p = sigmoid(calibration.calibrator(model.log_odds(usable, rows)))
     constant = np.full(len(y), usable.label[fit].mean())
-    blocks = make_blocks(test.group, n_draws=N_DRAWS, seed=seed)
+    n_draws = draws_for(len(rows))
+    blocks = make_blocks(test.group, n_draws=n_draws, seed=seed)
     if 0 < y.sum() < len(y):
         name, baseline = _baseline(usable, plan, seed=seed)
     else:
@@ -81,7 +85,7 @@ def examine(
             "constant": judge.figures(y, constant),
         },
         intervals=judge.intervals(y, p, baseline, blocks),
-        segments=judge.segments(test, p, seed=seed, n_draws=N_DRAWS // 4),
+        segments=judge.segments(test, p, seed=seed, n_draws=n_draws // 4),
         folds=_folds(usable, choice),
         candidates=choice.table,
         calibration=judge.calibration_bins(y, p),
@@ -143,6 +147,17 @@ def when(usable: TrainingSet, rows: npt.NDArray[np.intp], *, last: bool) -> str:
     return f"row order {usable.position[place]:g}" if np.isnat(moment) else str(moment.astype("datetime64[D]"))
 
 
+def draws_for(n_rows: int) -> int:
+    """How many bootstrap draws a window of that size gets.
+
+    Examples
+    --------
+    >>> draws_for(2_310), draws_for(30_000), draws_for(1_000_000)
+    (400, 200, 100)
+    """
+    return int(np.clip(N_DRAWS * ROWS_FOR_ALL_DRAWS / max(n_rows, 1), LEAST_DRAWS, N_DRAWS))
+
+
 def _versus(
     usable: TrainingSet, plan: Plan, p: Floats, champion: tuple[str, Predictor] | None, *, seed: int
 ) -> Versus | None:
@@ -162,7 +177,7 @@ def _versus(
         seen = usable.without({field.name for field in usable.fields} - names)
         model = fit_model(seen, plan.test.fit, predictor.about.learner, seed=seed)
         other = sigmoid(predictor.calibrator(model.log_odds(seen, rows)))
-    blocks = make_blocks(usable.group[rows][kept], n_draws=N_DRAWS, seed=seed)
+    blocks = make_blocks(usable.group[rows][kept], n_draws=draws_for(len(rows)), seed=seed)
     last = float(usable.position.max()) if usable.has_time else None
     return Versus(
         champion=digest,
