@@ -8,6 +8,7 @@ from crm.schema import DType
 from crm.store import Generation
 
 WRITTEN_AFTER_OUTCOME = "written_after_outcome"
+KNOWN_AT_ENTRY = "known_at_entry"
 
 
 def written_after_outcome(generation: Generation, table: str, task: str | None = None) -> frozenset[str]:
@@ -22,7 +23,26 @@ def written_after_outcome(generation: Generation, table: str, task: str | None =
     task : str or None
         For `observations`, the task whose rows are meant.
     """
-    name = WRITTEN_AFTER_OUTCOME if task is None else f"{task}.{WRITTEN_AFTER_OUTCOME}"
+    return _listed(generation, table, WRITTEN_AFTER_OUTCOME, task)
+
+
+def known_at_entry(generation: Generation, table: str, task: str | None = None) -> frozenset[str]:
+    """The columns of a table that a person vouches for in the mapping: written when the row was.
+
+    Parameters
+    ----------
+    generation : Generation
+        The record.
+    table : str
+        A table of it.
+    task : str or None
+        For `observations`, the task whose rows are meant.
+    """
+    return _listed(generation, table, KNOWN_AT_ENTRY, task)
+
+
+def _listed(generation: Generation, table: str, fact: str, task: str | None) -> frozenset[str]:
+    name = fact if task is None else f"{task}.{fact}"
     return frozenset(json.loads(generation.facts(table).get(name, "[]")))
 
 

@@ -60,6 +60,9 @@ class Source(Place, RowOptions):
         Cells of one source column that mean "no value", for instance `pdays: 999`.
     written_after_outcome : tuple of str
         Source columns that are filled after the outcome is known: grade C, never a feature.
+    known_at_entry : tuple of str
+        Source columns that a person vouches for: written when the row was, so that the search for leaks does not
+        leave them out as suspected.
     on_reject : str
         `keep`: rows at fault are left out and reported; `refuse`: one bad row refuses the source.
     """
@@ -72,6 +75,7 @@ class Source(Place, RowOptions):
     rename: dict[str, str] = Field(default_factory=dict)
     missing_in: dict[str, Names] = Field(default_factory=dict)
     written_after_outcome: Names = ()
+    known_at_entry: Names = ()
     on_reject: str = Field(default="keep", pattern=r"^(keep|refuse)$")
     table: str | None = None
     columns: dict[str, ColumnEntry] = Field(default_factory=dict)

@@ -23,7 +23,7 @@ from crm.tables import table as table_of
 
 _TIMESTAMP = pa.timestamp("us")
 _CHANGE_ID_LENGTH = 24
-_LISTED_FACTS = ("written_after_outcome",)
+_LISTED_FACTS = ("written_after_outcome", "known_at_entry")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

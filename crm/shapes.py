@@ -61,14 +61,25 @@ def shapes_of(rows: SourceRows) -> Iterator[Shape]:
     else:
         for target in source.targets:
             facts = {"written_after_outcome": outcome_fact(rows)} if source.written_after_outcome else {}
+            if source.known_at_entry:
+                facts["known_at_entry"] = entry_fact(rows)
             yield Shape(rows=rows, target=target, facts=facts)
 
 
 def outcome_fact(rows: SourceRows) -> str:
     """The columns written after the outcome, under the names they are kept by, as the text of a fact."""
-    for name in rows.source.written_after_outcome:
-        require_column(rows, name, "written_after_outcome")
-    return json.dumps([rows.source.rename.get(n, n) for n in rows.source.written_after_outcome], ensure_ascii=False)
+    return _listed(rows, rows.source.written_after_outcome, "written_after_outcome")
+
+
+def entry_fact(rows: SourceRows) -> str:
+    """The columns a person vouches for, under the names they are kept by, as the text of a fact."""
+    return _listed(rows, rows.source.known_at_entry, "known_at_entry")
+
+
+def _listed(rows: SourceRows, names: tuple[str, ...], setting: str) -> str:
+    for name in names:
+        require_column(rows, name, setting)
+    return json.dumps([rows.source.rename.get(name, name) for name in names], ensure_ascii=False)
 
 
 def _observations(rows: SourceRows, stated: ObservationsTarget) -> Shape:
@@ -99,6 +110,8 @@ def _observations(rows: SourceRows, stated: ObservationsTarget) -> Shape:
     kept = [rows.source.rename.get(name, name) for name in custom_names(rows, target)]
     facts[f"{task}.columns"] = json.dumps(kept, ensure_ascii=False)
     facts[f"{task}.written_after_outcome"] = outcome_fact(rows)
+    if rows.source.known_at_entry:
+        facts[f"{task}.known_at_entry"] = entry_fact(rows)
     return Shape(rows=rows, target=target, facts=facts)
 
 

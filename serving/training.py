@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from crm.config import Config
+from crm.facts import known_at_entry
 from crm.store import Generation, Store
 from features.leakage_record import find_leaks_of_record
 from features.leakage_store import require_sound_store
@@ -90,5 +91,14 @@ def train_task(
         if on_progress is not None:
             on_progress("searching for leaks", 0.0)
         require_sound_store(generation, task.question, config=config, seed=chosen)
-        findings = find_leaks_of_record(generation, task.question, rows, config=config, seed=chosen)
-    return train(task, rows, config=config, seed=chosen, findings=findings, on_progress=on_progress)
+        vouched = known_at_entry(generation, task.entity)
+        findings = find_leaks_of_record(
+            generation,
+            task.question,
+            rows,
+            config=config,
+            seed=chosen,
+            confirmed=vouched | {f"days_since_{name}" for name in vouched},
+        )
+    vouched = known_at_entry(generation, "observations", task.name)
+    return train(task, rows, config=config, seed=chosen, findings=findings, confirmed=vouched, on_progress=on_progress)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crm.config import Config
+from crm.facts import known_at_entry
 from crm.ingest import IngestReport, ingest
 from crm.mapping import parse_mapping
 from crm.store import Generation, Store
@@ -35,6 +36,7 @@ sources:
     missing_in: {days: 999}
     exclude: note
     written_after_outcome: [duration]
+    known_at_entry: [age]
     observations:
       task: lead_score
       row_number: true
@@ -60,6 +62,8 @@ def test_facts_say_what_the_mapping_knows_of_observations(tmp_path: Path) -> Non
     _, generation = _ingest(tmp_path, OBSERVATIONS.replace("ORDER", "row_number"), flat=FLAT)
     facts = generation.facts("observations")
     assert json.loads(facts["lead_score.written_after_outcome"]) == ["duration"]
+    assert known_at_entry(generation, "observations", "lead_score") == {"age"}
+    assert known_at_entry(generation, "observations", "churn_risk") == frozenset()
     assert json.loads(facts["lead_score.positive"]) == ["yes"]
     assert json.loads(facts["lead_score.columns"]) == ["age", "days", "duration", "when"]
     assert (facts["lead_score.label"], facts["lead_score.order"]) == ("y", "row_number")
