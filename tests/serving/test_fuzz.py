@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 As = Callable[[str], dict[str, str]]
-SEEDS = 300
+SEEDS = 200
 NASTY: list[object] = [
     None, True, False, 0, -1, 1.5, -0.0, 1e308, 2**31, 2**53 + 1, 2**63, 2**64, "", " ", "0", "1", "true", "null",
     "NaN", "\u0000", "\u202e", "\uff11", "\u0661", "e\u0301" * 50, "\U00020000", "a" * 3000, "'; DROP TABLE leads; --",

@@ -182,6 +182,7 @@ def test_the_application_does_not_load_pandas() -> None:
     assert ended.stdout.split() == []
 
 
+@pytest.mark.slow
 def test_answering_works_without_pandas(own_house) -> None:
     # Arrow imports pandas by itself where it finds it, so the proof is an interpreter that has none.
     program = f"""

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 CANARY = "CanaryValue7731"
 
 
+@pytest.mark.slow
 def test_logs_are_json_lines_without_values(own_house) -> None:
     program = f"""
 import logging, sys

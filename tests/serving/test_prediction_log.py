@@ -99,6 +99,7 @@ def test_nothing_is_answered_when_nothing_can_be_kept(engine: Engine, tmp_path: 
     log.stop()
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_nothing_that_it_had_kept(engine: Engine, tmp_path: Path) -> None:
     program = f"""
 import asyncio, sys

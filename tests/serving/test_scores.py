@@ -244,6 +244,7 @@ def test_a_small_integer_sweep_never_fails(client: TestClient, as_role: As) -> N
         assert score(client, as_role("director"), {"records": [GOOD], "as_of": moment})[0]["status"] == "scored"
 
 
+@pytest.mark.slow
 def test_many_threads_get_the_same_answers_as_one(own_house) -> None:
     own_house.promote("2", learner="booster")
     own_house.refresh()
