@@ -70,3 +70,16 @@ def test_an_unreadable_url_is_named_without_its_password() -> None:
     with pytest.raises(BadDatabase) as caught:
         connect_database("hunter2 no url")
     assert "hunter2" not in str(caught.value)
+
+
+def test_postgresql_gets_the_same_tables_from_workers_that_start_at_once(postgres_url: str) -> None:
+    url = postgres_url.replace("postgresql://", "postgresql+psycopg://")
+    program = f"from crm.app_database import open_database; open_database({url!r}).dispose()"
+    root = Path(__file__).parents[2]
+    workers = [subprocess.Popen([sys.executable, "-c", program], cwd=root) for _ in range(3)]
+    assert [worker.wait(timeout=60) for worker in workers] == [0, 0, 0]
+    engine = open_database(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
