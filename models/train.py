@@ -26,7 +26,8 @@ from models.splits import TooFewRows, make_plan
 from models.task import Task
 
 CHANCE = 0.5
-SMALL_LEARNERS = ("base_rate", "shrunk")
+# Its own nested cross-validation decides between a model and the base rate; windows of ten rows could not.
+SMALL_LEARNERS = ("shrunk",)
 OPTIMISTIC = "no time: rows were split by hash, so the figures are optimistic"
 
 
@@ -82,23 +83,29 @@ def fit_task(
         plan = make_plan(usable, task.folds)
     except TooFewRows as error:
         return Trained(report=replace(report, reason=str(error)), predictor=None)
+    before = usable.label[plan.test.fit]
+    if before.min() == before.max():
+        reason = f"all {len(before)} outcomes known before the test window are alike; a model needs both"
+        return Trained(report=replace(report, reason=reason), predictor=None)
     learners, small = _learners(task, usable)
     choice = choose_learner(usable, plan.origins, learners, seed=seed, on_progress=on_progress)
     status: Literal["trained", "fallback"] = "trained"
     reason = ""
     if small:
         status, reason = "fallback", small
-    if choice.learner != "base_rate" and not has_signal(usable, choice, seed=seed):
+    elif choice.learner != "base_rate" and not has_signal(usable, choice, seed=seed):
         status, reason = "fallback", "no signal: on earlier windows no learner ranks better than chance"
         choice = choose_learner(usable, plan.origins, ("base_rate",), seed=seed)
     elif choice.learner == "base_rate":
-        status, reason = "fallback", reason or "no learner is better than the base rate on earlier windows"
+        status, reason = "fallback", "no learner is better than the base rate on earlier windows"
     calibration = choose_calibrator([(part.log_odds, part.y) for part in choice.judged], in_time=plan.has_time)
     report = replace(report, status=status, reason=reason)
     report = examine(report, usable, plan, choice, calibration, champion=champion, seed=seed)
     if on_progress is not None:
         on_progress("fitting on every row", 1.0)
     whole = fit_model(usable, np.arange(len(usable.label)), choice.learner, seed=seed)
+    if small and whole.fitted.kind == "base_rate":
+        report = replace(report, reason=f"{small}; so far the evidence does not reach beyond the base rate")
     return Trained(report=report, predictor=_predictor(task, usable, whole, calibration, seed=seed))
 
 

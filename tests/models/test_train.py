@@ -3,12 +3,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from crm.config import Config, MlflowSection, StoreSection
 from features.leakage import Finding
-from features.matrix import TrainingSet
+from features.matrix import Field, Kind, TrainingSet
 from models.bundle import load_bundle, read_report
+from models.card import write_cards
 from models.tasks.lead_score import TASK
 from models.train import fit_task, train
 
@@ -47,6 +49,15 @@ def test_too_few_closed_rows_are_refused_with_the_number_needed(make_training_se
     assert trained.predictor is None
 
 
+def test_small_sample_with_a_clear_signal_is_answered_by_more_than_the_base_rate(make_training_set: Make) -> None:
+    trained = fit_task(SMALL_TASK, make_training_set(160, effect=1.5), seed=1)
+    assert trained.report.status == "fallback"
+    assert trained.predictor is not None
+    assert trained.predictor.about.kind == "linear"
+    low = trained.predictor.predict({"visits": 0.0, "channel": "web"}).probability
+    assert trained.predictor.predict({"visits": 8.0, "channel": "partner"}).probability > low + 0.2
+
+
 @pytest.mark.parametrize("n", [30, 80, 300])
 def test_few_outcomes_fall_back_to_a_shrunken_model(n: int, make_training_set: Make) -> None:
     trained = fit_task(SMALL_TASK, make_training_set(n), seed=1)
@@ -78,3 +89,33 @@ def test_censored_rows_are_counted_and_never_negatives(make_training_set: Make) 
     report = fit_task(SMALL_TASK, replace(training_set, label=label), seed=1).report
     assert report.n_censored == 200
     assert report.n_train + report.n_test == 1800
+
+
+def test_events_in_the_test_window_alone_are_refused_not_an_error(make_training_set: Make) -> None:
+    training_set = make_training_set(400)
+    label = np.zeros(400)
+    label[350:] = 1.0
+    trained = fit_task(SMALL_TASK, replace(training_set, label=label), seed=1)
+    assert trained.report.status == "refused"
+    assert "before the test window are alike" in trained.report.reason
+
+
+def test_test_window_without_events_still_ends_in_a_model_and_a_card(make_training_set: Make) -> None:
+    training_set = make_training_set(1200)
+    label = training_set.label.copy()
+    label[900:] = 0.0
+    trained = fit_task(SMALL_TASK, replace(training_set, label=label), seed=1)
+    assert trained.predictor is not None
+    assert "NaN" not in trained.report.to_json()
+    cards = write_cards(SMALL_TASK, trained.report, trained.predictor)
+    assert "There is no test window with both outcomes." in cards["en"]
+
+
+def test_empty_and_constant_fields_are_no_obstacle(make_training_set: Make) -> None:
+    training_set = make_training_set(800)
+    empty = pa.array([None] * 800, pa.float64())
+    rows = training_set.rows.set_column(1, "junk", empty).append_column("town", pa.array([None] * 800, pa.string()))
+    fields = (*training_set.fields, Field(name="town", kind=Kind.CATEGORY))
+    trained = fit_task(SMALL_TASK, replace(training_set, rows=rows, fields=fields), seed=1)
+    assert trained.predictor is not None
+    assert 0 < trained.predictor.predict({"junk": 3.0, "town": "Xi'an"}).probability < 1
