@@ -19,6 +19,7 @@ from models.explain import Reason, find_reasons
 from models.task import Task
 from serving.access import NOBODY, VisibleReps
 from serving.answers import AnswerRow, ReasonOut, invalid, not_found
+from serving.base_rate import BaseRate, read_base_rate
 from serving.champion import Champion
 from serving.inputs import Inputs, make_inputs
 from serving.live import State
@@ -76,6 +77,9 @@ class Scoring:
         self._task = task
         self._state = state
         self._inputs: Inputs | None = None
+        self._base_rate: BaseRate | None = None
+        if state.record is not None and state.champion is None:
+            self._base_rate = read_base_rate(config, state.record, task)
         if state.record is not None and state.champion is not None:
             self._inputs = make_inputs(config, state.record, state.champion, task)
 
@@ -216,7 +220,7 @@ class Scoring:
         found = []
         for entity_id, probability, reasons in zip(ids, probabilities.tolist(), explained, strict=True):
             row = self._row(entity_id, probability, _reasons(reasons), at, champion)
-            found.append(_with_trend(row, self._trend_of(entity_id, row.score)))
+            found.append(replace(row, trend=self._trend_of(entity_id, row.score)))
         return found
 
     def _trend_of(self, entity_id: str | None, score: int | None) -> Trend:
@@ -227,7 +231,7 @@ class Scoring:
         """One row a record, same order; a record that cannot be read is answered `invalid` by itself."""
         inputs = self._inputs
         if inputs is None:
-            return [AnswerRow(entity_id=None, status=RowStatus.INSUFFICIENT_DATA, message=_NO_MODEL) for _ in records]
+            return [self._base_rate_row(None) for _ in records]
         answers: list[AnswerRow | None] = [None] * len(records)
         read: list[tuple[int, ReadRecord]] = []
         for place, record in enumerate(records):
@@ -243,10 +247,7 @@ class Scoring:
         """One row a record that was read already, same order."""
         inputs, champion, seen = self._inputs, self._state.champion, self._seen(asked)
         if inputs is None or champion is None:
-            return [
-                AnswerRow(entity_id=one.entity_id, status=RowStatus.INSUFFICIENT_DATA, message=_NO_MODEL)
-                for one in records
-            ]
+            return [self._base_rate_row(one.entity_id) for one in records]
         at = asked.as_of or asked.now
         answers: list[AnswerRow | None] = [None] * len(records)
         read = list(enumerate(records))
@@ -318,18 +319,26 @@ class Scoring:
         states = record.states(self._task.entity, [entity_id], record.watermark)
         if entity_id not in states or not seen.may_see(states[entity_id].rep_id):
             return not_found(entity_id)
-        return AnswerRow(entity_id=entity_id, status=RowStatus.INSUFFICIENT_DATA, message=_NO_MODEL)
+        return self._base_rate_row(entity_id)
+
+    def _base_rate_row(self, entity_id: str | None) -> AnswerRow:
+        rate, record = self._base_rate, self._state.record
+        return AnswerRow(
+            entity_id=entity_id,
+            status=RowStatus.INSUFFICIENT_DATA,
+            probability=rate.share if rate else None,
+            horizon_days=rate.horizon_days if rate else None,
+            event=rate.event if rate else None,
+            as_of=record.watermark if record else None,
+            message=_NO_MODEL,
+        )
 
 
-_NO_MODEL = "No model was promoted yet."
+_NO_MODEL = "No model was promoted yet; the probability is the share of all that had the event."
 
 
 def _status_of(kind: str) -> RowStatus:
     return RowStatus.BASE_RATE if kind == "base_rate" else RowStatus.SCORED
-
-
-def _with_trend(row: AnswerRow, trend: Trend) -> AnswerRow:
-    return replace(row, trend=trend)
 
 
 def _reasons(reasons: Sequence[Reason]) -> tuple[ReasonOut, ...]:

@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from starlette.testclient import TestClient
 
+from crm.config import TaskSection
 from crm.schema import DType
 from crm.store import NoRecord, Store
 from models.champions import NoChampion
@@ -56,10 +58,30 @@ def test_without_a_champion_rows_say_so(own_house) -> None:
         assert client.get("/health/ready").status_code == 503
         rows = ask(client, own_house, ["L0", "nobody"])
         assert [row["status"] for row in rows] == ["insufficient_data", "not_found"]
+        assert (rows[0]["event"], rows[0]["horizon_days"], rows[0]["score"]) == ("lead qualified", 90, None)
         records = client.post("/v1/leads/score", json={"records": [{}]}, headers=own_house.headers())
         assert records.json()["rows"][0]["status"] == "insufficient_data"
         card = client.get("/v1/models/lead_score", headers=own_house.headers()).json()
         assert card["model"]["model_version"] is None
+
+
+def test_without_a_champion_the_probability_is_the_share_that_had_the_event(own_house) -> None:
+    (own_house.config.champions_folder / TASK.name / "current.json").unlink()
+    tasks = {TASK.name: TaskSection(event="qualified", horizon_days=20, gap_days=0)}
+    config = own_house.config.model_copy(update={"tasks": tasks})
+    store = Store(config.record_folder)
+    leads = store.current().read("leads")
+    custom = {"budget": DType.MONEY, "hot": DType.FLAG}
+    rows = leads.to_pylist()
+    for row in rows[:30]:
+        row["converted_at"] = row["created_at"] + timedelta(days=10)
+    with store.writing() as writer:
+        writer.replace("leads", pa.Table.from_pylist(rows, schema=leads.schema), custom)
+    with own_house.client(config) as client:
+        (row,) = ask(client, own_house, ["L60"])
+        assert row["event"] == "lead qualified"
+        # All leads were created 20 days or more before the watermark.
+        assert row["probability"] == pytest.approx(30 / 80)
 
 
 def test_a_promotion_is_followed_and_each_row_names_its_model(own_house) -> None:
@@ -135,8 +157,6 @@ def test_a_new_generation_moves_owners_before_its_refresh(own_house) -> None:
         with store.writing() as writer:
             schema = store.current().read("leads").schema
             moved = [{**row, "rep_id": "R3" if row["lead_id"] == "L0" else row["rep_id"]} for row in leads]
-            import pyarrow as pa
-
             writer.replace("leads", pa.Table.from_pylist(moved, schema=schema), custom)
         client.app.state.service.reload()
         assert status() == "not_found"
@@ -195,7 +215,7 @@ class Without:
 sys.meta_path.insert(0, Without())
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from crm.config import Config, DatabaseSection, StoreSection
 from serving.app import create_app
 from starlette.testclient import TestClient
