@@ -265,8 +265,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
 
 
 @pytest.fixture(scope="session")
-def house(built: tuple[Path, dict[str, str]]) -> House:
-    return House(config=config_below(built[0]), keys=built[1])
+def house(built: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The company that reading tests share; the one first built is never served, so that copies of it are whole."""
+    folder = tmp_path_factory.mktemp("shared") / "var"
+    shutil.copytree(built[0], folder)
+    return House(config=config_below(folder), keys=built[1])
 
 
 @pytest.fixture(scope="session")
