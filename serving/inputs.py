@@ -172,16 +172,7 @@ def make_inputs(config: Config, record: RecordView, champion: Champion, task: Ta
     """How a champion is asked."""
     if champion.is_flat:
         return FlatInputs(record, task, champion.predictor.encoder.fields)
-    question = Question(
-        task=task.name,
-        entity=task.entity,
-        event=task.label.event,
-        horizon_days=task.label.horizon_days,
-        gap_days=task.label.gap_days,
-        groups=task.feature_groups,
-        since=task.since,
-    )
-    return HistoryInputs(record, question.as_configured(config.tasks))
+    return HistoryInputs(record, task.question.as_configured(config.tasks))
 
 
 def _own_sources(groups: Sequence[FeatureGroup]) -> list[str]:
