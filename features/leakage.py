@@ -282,7 +282,8 @@ class _Search:
         screen = self._screen
         while True:
             left = [name for name in screen.names if name not in self._found]
-            tried = [name for name in self._undated() if name in left and not self._names_who(name)]
+            telling = [name for name in left if screen.single(name).value_auc >= TELLING_AUC]
+            tried = [name for name in self._undated() if name in telling and not self._names_who(name)]
             strongest = sorted(tried, key=lambda name: -screen.single(name).value_auc)[:N_STRONGEST]
             if not strongest:
                 return

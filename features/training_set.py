@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -9,12 +12,14 @@ import pyarrow as pa
 from crm.config import Config
 from crm.facts import written_after_outcome
 from crm.store import Generation
+from features.asof import column_of
 from features.build import build_features, custom_groups
 from features.catalogue import group_named
 from features.custom import why_no_field
 from features.labels import build_labels, event_of, happened_at, read_events
-from features.matrix import WRITTEN_LATE, Field, LeftOut, TrainingSet
+from features.matrix import WRITTEN_LATE, Field, Grade, LeftOut, TrainingSet
 from features.question import BadQuestion, Question
+from features.spec import Attribute, FeatureGroup
 from features.spine import build_spine
 
 _MONEY = (
@@ -61,7 +66,7 @@ def build_training_set(generation: Generation, question: Question, *, config: Co
     spine = build_spine(generation, asked, zone=zone, seed=config.seed)
     groups = tuple(group_named(name) for name in asked.groups) + custom_groups(generation, asked.entity)
     rows = build_features(generation, groups, spine, zone=zone)
-    fields, left_out = _usable(tuple(field for group in groups for field in group.fields), rows)
+    fields, left_out = _usable(_graded(generation, groups), rows)
     late = sorted(written_after_outcome(generation, asked.entity))
     left_out = (*left_out, *(LeftOut(column=name, reason=WRITTEN_LATE) for name in late))
     entity_id = spine.column("entity_id").to_numpy().astype(np.str_)
@@ -93,6 +98,26 @@ def build_training_set(generation: Generation, question: Question, *, config: Co
         gap_days=asked.gap_days,
         left_out=left_out,
     )
+
+
+def _graded(generation: Generation, groups: Sequence[FeatureGroup]) -> tuple[Field, ...]:
+    """The fields, graded by what the record keeps: an overwritten column without changes is known as of now only.
+
+    A company that exports today's values has the final stage of every closed deal; nothing says when it was written.
+    """
+    kept: set[tuple[str, str]] = set()
+    if generation.has("changes"):
+        with generation.engine() as engine:
+            pairs = engine.query("SELECT DISTINCT entity, field FROM changes")
+        kept = set(zip(pairs.column("entity").to_pylist(), pairs.column("field").to_pylist(), strict=True))
+    graded: list[Field] = []
+    for each in (each for group in groups for each in group.features):
+        primitive, field = each.primitive, each.field
+        if isinstance(primitive, Attribute) and (primitive.table, primitive.column) not in kept:
+            column = column_of(primitive.table, primitive.column, primitive.dtype)
+            field = replace(field, grade=Grade.B) if column.mutable else field
+        graded.append(field)
+    return tuple(graded)
 
 
 def _usable(fields: tuple[Field, ...], rows: pa.Table) -> tuple[tuple[Field, ...], tuple[LeftOut, ...]]:

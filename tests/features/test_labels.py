@@ -15,6 +15,7 @@ from crm.demo.company import make_company
 from crm.demo.write import write_company
 from crm.store import Generation, Store
 from features.labels import build_labels, event_of, happened_at, label_rows, read_events
+from features.matrix import Grade
 from features.question import BadQuestion, Question
 from features.spine import MOST_ROWS, build_open_spine, build_spine
 from features.training_set import build_training_set
@@ -142,6 +143,23 @@ def test_training_set_carries_value_group_and_position(generation: Generation) -
     assert rows.position[0] == pytest.approx(rows.as_of[0].astype("datetime64[s]").astype(float) / 86_400)
     assert set(rows.group) != set(rows.entity_id)
     assert [field.name for field in rows.fields] == rows.rows.column_names
+
+
+def test_an_overwritten_column_without_kept_changes_is_known_as_of_now_only(
+    tmp_path: Path, generation: Generation
+) -> None:
+    change = generation.read("changes").slice(0, 1).to_pylist()[0] | {"entity": "leads", "field": "rep_id"}
+    changes = pa.Table.from_pylist([change], generation.read("changes").schema)
+    grades = []
+    for name, kept in (("kept", changes), ("not kept", changes.slice(0, 0))):
+        store = Store(tmp_path / name)
+        with store.writing() as writer:
+            writer.replace("leads", generation.read("leads"))
+            writer.replace("changes", kept)
+        rows = build_training_set(store.current(), question(), config=Config())
+        grades.append({field.name: field.grade for field in rows.fields})
+    assert [found["rep_id"] for found in grades] == [Grade.A, Grade.B]
+    assert [found["channel"] for found in grades] == [Grade.A, Grade.A]
 
 
 def test_configuration_stands_above_the_task_file(generation: Generation) -> None:
