@@ -16,6 +16,7 @@ from benchmarks.shared_data import shared_data
 from benchmarks.small_data import SIZES, demo_leads, measure
 from crm.config import Config
 from crm.demo.company import DemoCompany, make_company
+from crm.demo.leaks import SHOWS_IN
 from crm.demo.oracle import lead_probability
 from crm.demo.write import write_company
 from crm.ingest import ingest
@@ -183,7 +184,7 @@ def _planted_leaks(seed: int) -> Figure:
     found = find_leaks_of_record(generation, TASK.question, rows, config=Config(), seed=seed)
     named = {finding.column for finding in found}
     planted = set(company.truth.planted)
-    hit = {place for place in planted if place in named or place.removeprefix("leads.") in named}
+    hit = {place for place in planted if SHOWS_IN[place] in named}
     missed = ", ".join(sorted(planted - hit)) or "none"
     return Figure(
         name="scoring/demo_planted_leaks_found",
