@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def measure_scoring(seed: int) -> Iterator[Figure]:
     yield from _xeducation(seed)
     yield from _bank(seed)
     yield _gap_to_oracle(seed)
+    yield _medium_gap_to_oracle(seed)
     yield _planted_leaks(seed)
     yield _small_data(seed)
 
@@ -127,12 +129,13 @@ def _bank(seed: int) -> Iterator[Figure]:
     yield _figure(report, "scoring/bank_brier", "brier", goal=0.192, protocol=constant, against="constant")
 
 
-def _company(seed: int, *, effects: float = 1.0, planted: bool = False) -> tuple[DemoCompany, Generation, Path]:
-    folder = Path(tempfile.mkdtemp(prefix="salescast-results-"))
-    company = make_company("small", seed, effects=effects, planted_leaks=planted)
-    store = Store(folder)
-    write_company(company, store)
-    return company, store.current(), folder
+@contextmanager
+def _recorded(company: DemoCompany) -> Iterator[Generation]:
+    """A company's record, kept as long as the block runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        write_company(company, store)
+        yield store.current()
 
 
 def _gap_to_oracle(seed: int) -> Figure:
@@ -141,7 +144,7 @@ def _gap_to_oracle(seed: int) -> Figure:
     gaps: list[Interval] = []
     worlds = [(one, 1.0) for one in UNSEEN_SEEDS] + [(UNSEEN_SEEDS[0], effects) for effects in PERTURBED]
     for company_seed, effects in worlds:
-        gap, oracle = _one_gap(company_seed, effects, seed)
+        gap, oracle = _one_gap(make_company("small", company_seed, effects=effects), seed)
         told.append(f"seed {company_seed} effects {effects:g}: {gap.value:.3f} (oracle {oracle:.3f})")
         print(f"demo lead: {told[-1]}", file=sys.stderr)
         gaps.append(gap)
@@ -159,9 +162,21 @@ def _gap_to_oracle(seed: int) -> Figure:
     )
 
 
-def _one_gap(company_seed: int, effects: float, seed: int) -> tuple[Interval, float]:
-    company, generation, _ = _company(company_seed, effects=effects)
-    rows = build_training_set(generation, TASK.question, config=Config())
+def _medium_gap_to_oracle(seed: int) -> Figure:
+    gap, oracle = _one_gap(make_company("medium", UNSEEN_SEEDS[0]), seed)
+    return Figure(
+        name="scoring/demo_medium_lead_auc_gap_to_oracle",
+        value=gap.value,
+        low=gap.low,
+        high=gap.high,
+        goal=0.02,
+        protocol=f"as above on the medium company of seed {UNSEEN_SEEDS[0]}: oracle {oracle:.3f}",
+    )
+
+
+def _one_gap(company: DemoCompany, seed: int) -> tuple[Interval, float]:
+    with _recorded(company) as generation:
+        rows = build_training_set(generation, TASK.question, config=Config())
     known = rows.take(np.isfinite(rows.label))
     start = float(np.quantile(known.position, 1 - TEST_SHARE))
     embargo = TASK.label.gap_days + TASK.label.horizon_days
@@ -179,9 +194,10 @@ def _one_gap(company_seed: int, effects: float, seed: int) -> tuple[Interval, fl
 
 def _planted_leaks(seed: int) -> Figure:
     """How many of the ten leaks planted in an unseen company are named before training, and what else is."""
-    company, generation, _ = _company(UNSEEN_SEEDS[1], planted=True)
-    rows = build_training_set(generation, TASK.question, config=Config())
-    found = find_leaks_of_record(generation, TASK.question, rows, config=Config(), seed=seed)
+    company = make_company("small", UNSEEN_SEEDS[1], planted_leaks=True)
+    with _recorded(company) as generation:
+        rows = build_training_set(generation, TASK.question, config=Config())
+        found = find_leaks_of_record(generation, TASK.question, rows, config=Config(), seed=seed)
     named = {finding.column for finding in found}
     planted = set(company.truth.planted)
     hit = {place for place in planted if SHOWS_IN[place] in named}
