@@ -186,8 +186,8 @@ def _one_gap(company: DemoCompany, seed: int) -> tuple[Interval, float]:
     test = known.take(known.position > start)
     p = trained.predictor.predict_table(test.rows)
     spine = pa.table({"entity_id": test.entity_id.tolist(), "as_of": test.as_of})
-    window = {"gap": timedelta(days=TASK.label.gap_days), "horizon": timedelta(days=TASK.label.horizon_days)}
-    best = lead_probability(company, spine, **window)
+    gap, horizon = timedelta(days=TASK.label.gap_days), timedelta(days=TASK.label.horizon_days)
+    best = lead_probability(company, spine, event="qualified", gap=gap, horizon=horizon)
     blocks = make_blocks(test.entity_id, n_draws=N_DRAWS, seed=seed)
     return paired_interval(auc, test.label, best, p, blocks), auc(test.label, best)
 
