@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from models.bundle import Predictor
 from models.card_words import METRIC_WORDS, WORDS
 from models.metrics import Interval
+from models.predictor import Predictor
 from models.report import TrainReport
 from models.task import Task
 from models.value import CAVEAT_EN, CAVEAT_ZH

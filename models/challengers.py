@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from models.bundle import Predictor, save_bundle
+from models.bundle import save_bundle
 from models.card import write_cards
 from models.golden import make_golden
+from models.predictor import Predictor
 from models.report import TrainReport
 from models.task import Task
 

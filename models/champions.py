@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from models.bundle import BadBundle, Predictor, load_bundle, verify_bundle
+from models.bundle import load_bundle, verify_bundle
 from models.inspect_bundle import inspect_bundle
+from models.predictor import BadBundle, Predictor
 
 POINTER = "current.json"
 _LOCK = ".lock"

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from features.matrix import TrainingSet
 from models import judge
-from models.bundle import Predictor
 from models.calibrate import Calibration
 from models.calibrator import sigmoid
 from models.candidates import BASELINES
 from models.learn import Choice, fit_model
 from models.metrics import auc, log_loss, make_blocks, paired_interval
+from models.predictor import Predictor
 from models.report import FoldFigures, RandomSplitGap, TrainReport, Versus
 from models.splits import Plan, random_split
 from models.value import replay_value

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from features.matrix import Kind
-from models.bundle import GOLDEN, BadBundle, Predictor
+from models.bundle import GOLDEN
 from models.encoding import Coding, Encoder, Value
+from models.predictor import BadBundle, Predictor
 
 N_ROWS = 24
 _EMPTY_SHARE = 0.15

@@ -11,8 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from models.bundle import BadBundle, load_bundle, verify_bundle
+from models.bundle import load_bundle, verify_bundle
 from models.golden import require_golden
+from models.predictor import BadBundle
 
 TIMEOUT_SECONDS = 60
 _REFUSED = 3

@@ -13,12 +13,12 @@ from crm.config import Config
 from features.leakage import Finding, find_leaks
 from features.matrix import TrainingSet
 from models import champions
-from models.bundle import About, BadBundle, Predictor
 from models.calibrate import Calibration, choose_calibrator
 from models.challengers import keep_bundle, keep_training
 from models.examine import N_DRAWS, examine, when
 from models.learn import Choice, Model, Progress, choose_learner, fit_model
 from models.metrics import auc, interval, make_blocks
+from models.predictor import About, BadBundle, Predictor
 from models.promote import models_folder
 from models.registry import Registry, RegistryAway
 from models.report import TrainReport

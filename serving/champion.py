@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.bundle import Predictor, read_card, read_report
+from models.bundle import read_card, read_report
 from models.champions import Published, bundle_folder, load_champion
+from models.predictor import Predictor
 from serving.answers import EvidenceOut
 
 

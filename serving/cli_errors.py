@@ -24,7 +24,7 @@ EXIT_CODES: dict[str, int] = {
     "features.build.BadSpine": BAD_INPUT,
     "models.task_files.UnknownTask": BAD_INPUT,
     "models.booster.BadBooster": BAD_INPUT,
-    "models.bundle.BadBundle": BAD_INPUT,
+    "models.predictor.BadBundle": BAD_INPUT,
     "models.encoding.BadValue": BAD_INPUT,
     "models.registry.RegistryAway": BAD_INPUT,
     "models.registry.UnknownVersion": BAD_INPUT,

@@ -19,9 +19,9 @@ from starlette.exceptions import HTTPException
 
 from crm.app_database import BadDatabase
 from crm.store import BrokenStore, NoRecord, StoreIsBusy
-from models.bundle import BadBundle
 from models.champions import NoChampion
 from models.encoding import BadValue
+from models.predictor import BadBundle
 
 MOST_ERRORS = 20
 MEDIA_TYPE = "application/problem+json"

@@ -12,7 +12,7 @@ import structlog
 
 from crm.config import Config
 from crm.store import BrokenStore, NoRecord, Store
-from models.bundle import BadBundle
+from models.predictor import BadBundle
 from serving import metrics
 from serving.champion import Champion, read_champion
 from serving.record_view import RecordView

@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from crm.config import Config
 from crm.store import Store
-from models.bundle import N_REASONS, score_of
 from models.champions import NoChampion
+from models.predictor import N_REASONS, score_of
 from models.task import Task
 from serving.champion import Champion, read_champion
 from serving.inputs import Inputs, make_inputs

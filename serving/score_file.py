@@ -17,8 +17,8 @@ from crm.new_rows import read_new_rows
 from crm.raw import Reject
 from crm.store import Store
 from crm.tables import table
-from models.bundle import N_REASONS
 from models.champions import NoChampion
+from models.predictor import N_REASONS
 from models.task import Task
 from serving.answers import AnswerRow
 from serving.live import Live

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from crm.config import Config
-from models.bundle import N_REASONS, score_of
 from models.encoding import BadValue, Value
 from models.explain import Reason, find_reasons
+from models.predictor import N_REASONS, score_of
 from models.task import Task
 from serving.access import NOBODY, VisibleReps
 from serving.answers import AnswerRow, ReasonOut, invalid, not_found

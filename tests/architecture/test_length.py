@@ -5,8 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("crm", "features", "models", "planning", "serving")
-# About 350: a file that is a little longer is cut at its next change, not in a hurry.
-MOST_LINES = 370
+MOST_LINES = 350
 MOST_LINES_OF_FUNCTION = 50
 # name -> why it may be longer
 LONGER: dict[str, str] = {}

@@ -9,22 +9,13 @@ import pytest
 
 from features.matrix import Field, Kind
 from models import champions
-from models.bundle import (
-    BOOSTER,
-    MANIFEST,
-    MODEL,
-    About,
-    BadBundle,
-    Predictor,
-    load_bundle,
-    save_bundle,
-    verify_bundle,
-)
+from models.bundle import BOOSTER, MANIFEST, MODEL, load_bundle, save_bundle, verify_bundle
 from models.calibrator import Calibrator
 from models.candidates import LEARNERS
 from models.encoding import BadValue, make_encoder
 from models.golden import make_golden, make_synthetic_rows
 from models.inspect_bundle import inspect_bundle
+from models.predictor import About, BadBundle, Predictor
 
 FIELDS = (
     Field(name="visits", kind=Kind.NUMBER, phrase_en="Visits", phrase_zh="访问次数", null_meaning="no visit yet"),

@@ -11,8 +11,9 @@ import pytest
 
 from features.matrix import TrainingSet
 from models import champions
-from models.bundle import BadBundle, save_bundle, verify_bundle
+from models.bundle import save_bundle, verify_bundle
 from models.golden import make_golden
+from models.predictor import BadBundle
 from models.tasks.lead_score import TASK
 from models.train import fit_task
 

@@ -21,12 +21,13 @@ from crm.schema import DType, arrow_type
 from crm.store import Store, empty_table
 from features.build import build_features
 from features.matrix import Field
-from models.bundle import About, Predictor, save_bundle
+from models.bundle import save_bundle
 from models.calibrator import Calibrator
 from models.candidates import LEARNERS
 from models.champions import publish
 from models.encoding import make_encoder
 from models.golden import make_golden
+from models.predictor import About, Predictor
 from models.tasks.lead_score import TASK
 from serving.app import create_app
 from serving.keys import make_key, make_user
