@@ -17,8 +17,10 @@ from crm.tables import TABLES, table
 
 # A contradiction in fewer rows than this is a typing error, not a property of the source.
 WORTH_SAYING = 0.01
-# A row recorded this long after it happened was entered afterwards.
+# A row recorded this long after it happened was entered afterwards. A few such rows are how people work; a source of
+# which more than this share was entered afterwards does not show what was known when.
 BACK_DATED_DAYS = 7
+BACK_DATED_SHARE = 0.05
 
 # Within one row the first moment cannot lie after the second.
 ORDERED: tuple[tuple[str, str, str], ...] = (
@@ -34,15 +36,17 @@ ORDERED: tuple[tuple[str, str, str], ...] = (
     ("promises", "made_on", "promised_on"),
     ("org_units", "valid_from", "valid_to"),
 )
-# The day from which a row of the table can have something happen to it.
+# The day from which a row of the table can have something happen to it: an agreement is ordered and invoiced from its
+# signature on, and used once it runs.
 BEGINS: dict[str, str] = {
-    "agreements": "starts_on",
+    "agreements": "signed_on",
     "accounts": "created_at",
     "leads": "created_at",
     "opportunities": "created_at",
     "invoices": "issued_on",
     "reps": "hired_on",
 }
+USED_FROM: dict[str, str] = {"agreements": "starts_on"}
 _FILLER = {"is", "has", "flag", "was", "the", "id", "yes", "no"}
 
 
@@ -94,8 +98,12 @@ def find_contradictions(generation: Generation) -> tuple[Contradiction, ...]:
             *_flags_against_flags(engine, generation, references),
             *_over_allocated(engine, generation),
         ]
-    worth = [one for one in found if one.n_checked and one.share >= WORTH_SAYING]
+    worth = [one for one in found if one.n_checked and one.share >= _worth_saying(one.check)]
     return tuple(sorted(worth, key=lambda one: (-one.share, one.table, one.column)))
+
+
+def _worth_saying(check: str) -> float:
+    return BACK_DATED_SHARE if check == "back_dated" else WORTH_SAYING
 
 
 def _count(engine: DuckDBEngine, sql: str) -> tuple[int, int]:
@@ -138,8 +146,8 @@ def _order(engine: DuckDBEngine, generation: Generation) -> Iterator[Contradicti
 def _begins(engine: DuckDBEngine, references: tuple[Reference, ...]) -> Iterator[Contradiction]:
     for found in references:
         child, parent = table(found.table), table(found.parent)
-        begin = BEGINS.get(found.parent)
-        if begin is None or child.clock is None or found.table == found.parent:
+        begin = (USED_FROM if found.table == "usage" else BEGINS).get(found.parent) or BEGINS.get(found.parent)
+        if begin is None or child.clock is None or found.table == found.parent or _is_filled_later(found):
             continue
         moment, start = _day(child, child.clock, "c"), _day(parent, begin, "p")
         bad, checked = _count(
@@ -156,6 +164,14 @@ def _begins(engine: DuckDBEngine, references: tuple[Reference, ...]) -> Iterator
             n_checked=checked,
             sentence=f"{_percent(bad, checked)} of {found.table} happened before {begin} of their {found.parent}",
         )
+
+
+def _is_filled_later(found: Reference) -> bool:
+    """Whether the column says what the row became or who has it now, and so may name a younger row."""
+    if not found.is_stated:
+        return False
+    column = table(found.table).column(found.column)
+    return column.mutable or column.known_at is not None
 
 
 def _dangling(engine: DuckDBEngine, references: tuple[Reference, ...]) -> Iterator[Contradiction]:
@@ -183,7 +199,7 @@ def _back_dated(engine: DuckDBEngine, generation: Generation) -> Iterator[Contra
             continue
         bad, checked = _count(
             engine,
-            f"SELECT SUM(CASE WHEN CAST(recorded_at AS DATE) - {_day(stated, stated.clock, 't')} > {BACK_DATED_DAYS} "
+            f"SELECT SUM(CASE WHEN CAST(recorded_at AS DATE) - {_known_from(stated)} > {BACK_DATED_DAYS} "
             f"THEN 1 ELSE 0 END) AS bad, COUNT(*) AS n FROM {name} t WHERE NOT COALESCE(backfilled, false)",
         )
         yield Contradiction(
@@ -194,6 +210,13 @@ def _back_dated(engine: DuckDBEngine, generation: Generation) -> Iterator[Contra
             n_checked=checked,
             sentence=f"{_percent(bad, checked)} of {name} were entered over {BACK_DATED_DAYS} days after they happened",
         )
+
+
+def _known_from(stated: Table) -> str:
+    """The first day on which a row can be entered: a month's sum is known when the month has ended."""
+    assert stated.clock is not None
+    day = _day(stated, stated.clock, "t")
+    return f"CAST({day} + INTERVAL 1 MONTH AS DATE)" if stated.clock.endswith("_month") else day
 
 
 def _words(text: str) -> set[str]:
@@ -245,6 +268,8 @@ def _flags_against_flags(
 ) -> Iterator[Contradiction]:
     """A flag that an entity and the rows that belong to it both carry: any of the rows, and the entity, agree."""
     for found in references:
+        if found.table == found.parent:
+            continue
         for flag in set(_flags(generation, found.parent)) & set(_flags(generation, found.table)):
             name = quote_name(flag)
             bad, checked = _count(
