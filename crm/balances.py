@@ -1,4 +1,4 @@
-"""Open balances at a moment, to the minor unit: by claim, invoice, node, agreement and customer."""
+"""Open balances at a moment, to the hundredth: by claim, invoice, node, agreement and customer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Balance:
     claim : Claim
         The claim.
     settled : int
-        Settled by receipts, acceptance bills included, minor units.
+        Settled by receipts, acceptance bills included, hundredths of the currency unit.
     in_bills : int
         The part of `settled` that is not cash yet.
     assumed : int
@@ -61,7 +61,7 @@ class Balances:
     claims : tuple of Balance
         Oldest first.
     on_account : dict of str to int
-        Money by customer that settles no claim, minor units.
+        Money by customer that settles no claim, hundredths of the currency unit.
     settled : tuple of Settled
         How the receipts were spread.
     """
@@ -72,7 +72,7 @@ class Balances:
     settled: tuple[Settled, ...]
 
     def by_invoice(self) -> dict[str, int]:
-        """The open balance of each invoice that stands, minor units."""
+        """The open balance of each invoice that stands, hundredths of the currency unit."""
         return self._total("invoice_id")
 
     def by_node(self) -> dict[str, int]:
@@ -119,7 +119,7 @@ def open_balances(generation: Generation, as_of: datetime, zone: ZoneInfo) -> Ba
     Returns
     -------
     Balances
-        Exact to the minor unit; no amount stands in two claims.
+        exact to the hundredth; no amount stands in two claims.
     """
     return balances_of(read_chain(generation, as_of, zone))
 

@@ -20,7 +20,7 @@ from crm.cell_text import as_strings, clean_text
 from crm.mapping import Source, nearest
 from crm.mapping_columns import UNITS, ColumnSpec
 from crm.parse import parse_column
-from crm.parse_numbers import FALSE_WORDS, TRUE_WORDS, exponent_of, parse_amount, to_minor_units
+from crm.parse_numbers import FALSE_WORDS, TRUE_WORDS, parse_amount, to_hundredths
 from crm.parse_rule import BadCell, Parsed, Rule
 from crm.raw import BadSource, Reject
 from crm.schema import Column, DType, arrow_type
@@ -109,9 +109,7 @@ class SourceRows:
         return replace(self, rows=self.rows.take(pa.array(index)), line=self.line[index], number=self.number[index])
 
 
-def fill_column(
-    rows: SourceRows, spec: ColumnSpec, column: Column, *, table: str, record: Record, currency: pa.Array | None = None
-) -> Parsed:
+def fill_column(rows: SourceRows, spec: ColumnSpec, column: Column, *, table: str, record: Record) -> Parsed:
     """The values of one column of the record, one a row of the source, with the cells that do not fit.
 
     Parameters
@@ -122,19 +120,11 @@ def fill_column(
         How the mapping fills the column.
     column : Column
         What the record states about it.
-    currency : pa.Array or None
-        Currency of each row; None when all have the source's.
     """
     if (spec.add or spec.subtract or spec.multiply) and column.dtype in (DType.MONEY, DType.NUMBER):
-        exponents = (
-            np.full(rows.rows.num_rows, exponent_of(rows.currency)) if currency is None else _exponents(currency)
-        )
-        return _computed(rows, spec, column, exponents)
-    rule = _rule(rows, spec, column, table)
+        return _computed(rows, spec, column)
     cells, missing = _source_cells(rows, spec, record)
-    if column.dtype is not DType.MONEY or currency is None:
-        return parse_column(cells, _with_exponent(rule, exponent_of(rows.currency)), missing)
-    return _money_by_currency(cells, rule, missing, currency)
+    return parse_column(cells, _rule(rows, spec, column, table), missing)
 
 
 def _source_cells(
@@ -223,7 +213,7 @@ def _content(rows: SourceRows, names: Sequence[str]) -> pa.Array:
 def _rule(rows: SourceRows, spec: ColumnSpec, column: Column, table: str) -> Rule:
     scale = Decimal(UNITS[spec.unit]) if spec.unit else Decimal(1)
     if spec.unit == "cents":
-        scale = Decimal(1).scaleb(-exponent_of(rows.currency))
+        scale = Decimal(1) / 100
     factor = _tax_factor(spec, column, table)
     return Rule(
         dtype=column.dtype,
@@ -251,53 +241,20 @@ def _tax_factor(spec: ColumnSpec, column: Column, table: str) -> Decimal:
     return with_tax if is_gross else 1 / with_tax
 
 
-def _with_exponent(rule: Rule, exponent: int) -> Rule:
-    return replace(rule, exponent=exponent)
-
-
-def _money_by_currency(
-    cells: pa.ChunkedArray | pa.Array, rule: Rule, missing: tuple[str, ...], currency: pa.Array
-) -> Parsed:
-    exponents = _exponents(currency)
-    values = np.zeros(len(exponents), dtype=np.int64)
-    valid = np.zeros(len(exponents), dtype=bool)
-    bad: list[BadCell] = []
-    for exponent in np.unique(exponents):
-        index = np.flatnonzero(exponents == exponent)
-        parsed = parse_column(cells.take(pa.array(index)), _with_exponent(rule, int(exponent)), missing)
-        values[index] = pc.fill_null(parsed.values, 0).to_numpy(zero_copy_only=False)
-        valid[index] = pc.is_valid(parsed.values).to_numpy(zero_copy_only=False)
-        bad += [BadCell(row=int(index[cell.row]), value=cell.value, reason=cell.reason) for cell in parsed.bad]
-    return Parsed(values=pa.array(values, mask=~valid), bad=tuple(bad))
-
-
-def _exponents(currency: pa.Array) -> npt.NDArray[np.int64]:
-    coded = pc.fill_null(currency, "").dictionary_encode()
-    of_code = np.array([exponent_of(code) for code in coded.dictionary.to_pylist()], dtype=np.int64)
-    exponents: npt.NDArray[np.int64] = of_code[coded.indices.to_numpy(zero_copy_only=False)]
-    return exponents
-
-
-def _computed(rows: SourceRows, spec: ColumnSpec, column: Column, exponents: npt.NDArray[np.int64]) -> Parsed:
+def _computed(rows: SourceRows, spec: ColumnSpec, column: Column) -> Parsed:
     names = spec.add or spec.subtract or spec.multiply
     operation = add if spec.add else sub if spec.subtract else mul
-    joint = pc.binary_join_element_wise(
-        *[rows.text(name, spec) for name in names],
-        pa.array(exponents).cast(pa.string()),
-        _JOINT,
-        null_handling="emit_null",
-    )
+    joint = pc.binary_join_element_wise(*[rows.text(name, spec) for name in names], _JOINT, null_handling="emit_null")
     coded = joint.dictionary_encode()
     words: list[str] = coded.dictionary.to_pylist()
     comma = spec.decimal_comma or rows.decimal_comma
     values: list[int | float | None] = []
     reasons: dict[int, str] = {}
     for code, word in enumerate(words):
-        *parts, exponent = word.split(_JOINT)
         try:
-            amount = reduce(operation, [parse_amount(part, decimal_comma=comma) for part in parts])
+            amount = reduce(operation, [parse_amount(part, decimal_comma=comma) for part in word.split(_JOINT)])
             if column.dtype is DType.MONEY:
-                values.append(to_minor_units(amount, exponent=int(exponent), rounded=spec.rounded))
+                values.append(to_hundredths(amount, rounded=spec.rounded))
             else:
                 values.append(float(amount))
         except ValueError as error:
@@ -312,4 +269,4 @@ def _computed(rows: SourceRows, spec: ColumnSpec, column: Column, exponents: npt
 
 
 def _shown(joint: str) -> str:
-    return joint.rpartition(_JOINT)[0].replace(_JOINT, ", ")
+    return joint.replace(_JOINT, ", ")

@@ -186,7 +186,7 @@ def _rows(table: pa.Table, kind: type, amount: str) -> list[dict[str, Any]]:
 
 
 def add_tax(net: int, rate: float | None) -> int:
-    """A net amount with its tax, in minor units, rounded half up as tax offices do.
+    """A net amount with its tax, in hundredths of the currency unit, rounded half up as tax offices do.
 
     Examples
     --------
@@ -197,7 +197,7 @@ def add_tax(net: int, rate: float | None) -> int:
 
 
 def take_tax(gross: int, rate: float | None) -> int:
-    """A gross amount without its tax, in minor units.
+    """A gross amount without its tax, in hundredths of the currency unit.
 
     Examples
     --------

@@ -54,7 +54,7 @@ class ColumnSpec(Section):
     period : str or None
         The cell names a week, month or quarter (`1998Q1`, `2016-01`); the column takes its first day.
     unit : str or None
-        What one counts: `万`, `亿`, `k`, `m`; `cents` when amounts are in minor units already.
+        What one counts: `万`, `亿`, `k`, `m`; `cents` when amounts are whole hundredths of the currency unit already.
     tax : str or None
         Whether the source's amount is `gross` or `net`; with `tax_rate` it is converted to what the column is.
     on_change : str

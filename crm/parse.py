@@ -20,7 +20,7 @@ from crm.parse_numbers import (
     parse_flag,
     parse_integer,
     parse_number,
-    to_minor_units,
+    to_hundredths,
 )
 from crm.parse_rule import BadCell, Parsed, Rule
 from crm.parse_typed import amount_text, parse_typed, zoned
@@ -126,7 +126,7 @@ def _parse_plain(text: pa.Array, rule: Rule) -> pa.Array | None:
                 return _in_range(text.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us")))
         elif rule.dtype is DType.DATE and plain_date and _all_match(text, _ISO_DAYS):
             return _in_range(text.cast(pa.date32()))
-        elif rule.dtype is DType.MONEY and plain_number and rule.exponent == 2 and _all_match(text, _PLAIN_AMOUNTS):
+        elif rule.dtype is DType.MONEY and plain_number and _all_match(text, _PLAIN_AMOUNTS):
             return pc.multiply(_without_commas(text).cast(pa.decimal128(15, 2)), _HUNDRED).cast(pa.int64())
         elif rule.dtype is DType.NUMBER and plain_number and _all_match(text, _PLAIN_NUMBERS):
             return _without_commas(text).cast(pa.float64())
@@ -155,9 +155,8 @@ def _reader(rule: Rule, words: list[str]) -> Callable[[str], object]:
     commas = not (numeric and not rule.decimal_comma and has_foreign_comma(words))
     comma, zone, formats = rule.decimal_comma, rule.zone, rule.formats
     if rule.dtype is DType.MONEY:
-        return lambda word: to_minor_units(
+        return lambda word: to_hundredths(
             parse_amount(word, decimal_comma=comma, commas=commas) * rule.scale,
-            exponent=rule.exponent,
             rounded=rule.rounded,
         )
     if rule.dtype is DType.NUMBER:

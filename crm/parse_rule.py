@@ -29,12 +29,10 @@ class Rule:
         Patterns of dates, tried in order; none means ISO 8601.
     period : str or None
         Days are the first of this period (`week`, `month`, `quarter`).
-    exponent : int
-        Decimal places of the currency.
     scale : Decimal
         What one in the source counts (`万`: 10000), times the tax factor.
     rounded : bool
-        Amounts finer than the minor unit are rounded half to even instead of rejected.
+        Amounts finer than a hundredth are rounded half to even instead of rejected.
     allowed : tuple of str
         The closed list of the column; empty when any text is allowed.
     """
@@ -44,7 +42,6 @@ class Rule:
     formats: tuple[str, ...] = ()
     period: str | None = None
     decimal_comma: bool = False
-    exponent: int = 2
     scale: Decimal = Decimal(1)
     rounded: bool = False
     style: Literal["excel_serial", "whole_number", "percent", "lower", "upper"] | None = None

@@ -41,7 +41,7 @@ class Claim:
     currency : str or None
         ISO 4217 code; None is the reporting currency.
     gross : int
-        Amount, minor units; negative for a credit note.
+        Amount, hundredths of the currency unit; negative for a credit note.
     since_on : date or None
         Day from which its age counts: the first issue of the invoice, also when it was reversed and issued anew.
     due_on : date or None

@@ -34,7 +34,7 @@ _ARROW = {
 
 
 def arrow_type(dtype: DType) -> pa.DataType:
-    """The storage type: money as int64 minor units, timestamps as naive UTC microseconds."""
+    """The storage type: money as int64 hundredths, timestamps as naive UTC microseconds."""
     return _ARROW[dtype]
 
 
@@ -47,11 +47,12 @@ class Column:
     name : str
         Column name; the suffix carries the clock (`_at` UTC, `_on` local date, `_month` first of month).
     dtype : DType
-        What it holds. `MONEY` is kept in integer minor units of the row's currency.
+        What it holds. `MONEY` is kept in whole hundredths of the currency unit, for every currency: 1 JPY is 100,
+        1 KWD is 100 too. Finer amounts are rejected, or rounded when the mapping says so (ADR 0009).
     doc : str
         What it means, one sentence.
     unit : str or None
-        Unit of a number (`days`, `hours`, `share`, `minor units`).
+        Unit of a number (`days`, `hours`, `share`, `hundredths`).
     required : bool
         A row without it is rejected.
     mutable : bool
@@ -191,8 +192,8 @@ def number(
 
 
 def money(name: str, doc: str, *, mutable: bool = False, required: bool = False) -> Column:
-    """An amount in integer minor units of the row's currency."""
-    return Column(name=name, dtype=DType.MONEY, doc=doc, unit="minor units", mutable=mutable, required=required)
+    """An amount in whole hundredths of the unit of the row's currency."""
+    return Column(name=name, dtype=DType.MONEY, doc=doc, unit="hundredths", mutable=mutable, required=required)
 
 
 def flag(name: str, doc: str, *, mutable: bool = False) -> Column:

@@ -194,7 +194,7 @@ MONEY_TABLES: tuple[Table, ...] = (
             money("amount", "The target, net; a count for new customers.", required=True),
             _CURRENCY,
             moment("approved_at", "When it was approved."),
-            integer("rounding_step", "Step to which the plan was rounded.", unit="minor units"),
+            integer("rounding_step", "Step to which the plan was rounded.", unit="hundredths"),
         ),
     ),
 )

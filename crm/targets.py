@@ -123,12 +123,9 @@ def _stated_columns(
     if has_money and stated.has("currency") and "currency" not in specs:
         specs["currency"] = ColumnSpec(constant=rows.currency)
     filled: dict[str, pa.Array] = {}
-    currency: pa.Array | None = None
-    for name in sorted(specs, key=lambda name: name != "currency"):
-        column, spec = stated.column(name), specs[name]
-        parsed = fill_column(rows, spec, column, table=stated.name, record=record, currency=currency)
-        if name == "currency" and spec.constant != rows.currency:
-            currency = parsed.values
+    for name, spec in specs.items():
+        column = stated.column(name)
+        parsed = fill_column(rows, spec, column, table=stated.name, record=record)
         shown = ", ".join(spec.reads) or name
         faults.add(shown, parsed.bad, personal=column.personal)
         if column.required:

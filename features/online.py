@@ -58,7 +58,7 @@ def compute_features(
         Groups of one entity, by name in `features.catalogue` or as they are.
     record : mapping
         The entity's own columns as the record holds them: timestamps as datetime, days as date, money in
-        minor units. What it does not hold is unknown.
+        hundredths. What it does not hold is unknown.
     events : mapping of str to sequence of mapping
         Rows that belong to the entity, by `Source.name`; `changes` holds the changes of the entity and of the
         rows it is joined to, and a joined row stands under its table's name. A name that is missing makes its

@@ -1,6 +1,6 @@
 """Rows that come with a request: read against the columns that the record states, one error a row.
 
-A row has the record's own column names; amounts come in currency units and become minor units, moments come as
+A row has the record's own column names; amounts come in currency units and become hundredths, moments come as
 ISO 8601 with an offset and become UTC, as the record holds them. A message names the column, never a value.
 """
 

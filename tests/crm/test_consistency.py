@@ -7,6 +7,8 @@ import pyarrow as pa
 import pytest
 
 from crm.consistency import Contradiction, find_contradictions
+from crm.demo.company import make_company
+from crm.demo.write import write_company
 from crm.schema import SYSTEM_COLUMNS, DType, arrow_type
 from crm.store import Generation, Store
 from crm.tables import table
@@ -105,3 +107,40 @@ def test_tables_that_agree_have_no_contradiction(tmp_path: Path) -> None:
         {"invoice_id": "1", "account_id": "a", "issued_on": date(2024, 1, 1), "gross_amount": 1}
     ]
     assert find_contradictions(write(tmp_path, accounts=(accounts, {}), invoices=(invoices, {}))) == ()
+
+
+def test_the_demo_company_contradicts_itself_nowhere(tmp_path: Path) -> None:
+    write_company(make_company("tiny", 7, months=30), Store(tmp_path / "record"))
+    assert find_contradictions(Store(tmp_path / "record").current()) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [20260101, 7])
+def test_the_small_demo_company_contradicts_itself_nowhere(tmp_path: Path, seed: int) -> None:
+    write_company(make_company("small", seed), Store(tmp_path / "record"))
+    assert find_contradictions(Store(tmp_path / "record").current()) == ()
+
+
+def test_lead_may_be_older_than_the_account_and_the_deal_that_it_became(tmp_path: Path) -> None:
+    later = datetime(2024, 6, 1)  # noqa: DTZ001
+    lead = {"lead_id": "l", "created_at": datetime(2024, 1, 1), "account_id": "a", "opportunity_id": "o"}  # noqa: DTZ001
+    generation = write(
+        tmp_path,
+        accounts=([{"account_id": "a", "created_at": later}], {}),
+        opportunities=([{"opportunity_id": "o", "created_at": later}], {}),
+        leads=([lead | {"converted_at": later, "referrer_account_id": "a"}], {}),
+    )
+    # The one that referred it has to be there before.
+    assert by_check(find_contradictions(generation)) == {("begins", "leads", "created_at"): 1.0}
+
+
+def test_sum_of_a_month_is_no_late_entry_when_the_month_has_ended(tmp_path: Path) -> None:
+    spend = [
+        {"channel": "web", "amount": 1, "spend_month": date(2024, 2, 1), "backfilled": False}
+        | {"recorded_at": datetime(2024, 3, day)}  # noqa: DTZ001
+        for day in (1, 8)
+    ]
+    assert find_contradictions(write(tmp_path, channel_spend=(spend, {}))) == ()
+    late: list[dict[str, object]] = [row | {"recorded_at": datetime(2024, 3, 9)} for row in spend]  # noqa: DTZ001
+    found = by_check(find_contradictions(write(tmp_path / "late", channel_spend=(late, {}))))
+    assert found == {("back_dated", "channel_spend", "spend_month"): 1.0}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crm.cell_text import clean_text
 from crm.parse import parse_column
-from crm.parse_numbers import parse_amount, to_minor_units
+from crm.parse_numbers import parse_amount, to_hundredths
 from crm.parse_rule import Rule
 from crm.schema import DType
 
@@ -46,7 +46,7 @@ def test_keys_stay_text(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "minor"),
+    ("cell", "hundredths"),
     [
         ("12.3", 1230),
         ("1,234.50", 123450),
@@ -61,8 +61,8 @@ def test_keys_stay_text(key: str) -> None:
         ("1 234.50", 123450),
     ],
 )
-def test_amount_is_exact_in_minor_units(cell: str, minor: int) -> None:
-    assert _values([cell], Rule(dtype=DType.MONEY)) == [minor]
+def test_amount_is_exact_in_hundredths(cell: str, hundredths: int) -> None:
+    assert _values([cell], Rule(dtype=DType.MONEY)) == [hundredths]
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,7 @@ def test_comma_that_separates_no_thousands_makes_the_whole_column_doubtful() -> 
     assert [cell.row for cell in parsed.bad] == [0, 1]
 
 
-def test_minor_units_follow_the_currency() -> None:
-    assert _values(["1500"], Rule(dtype=DType.MONEY, exponent=0)) == [1500]
-    assert _values(["1.234"], Rule(dtype=DType.MONEY, exponent=3)) == [1234]
-
-
-def test_amount_finer_than_the_minor_unit_is_rounded_only_when_stated() -> None:
+def test_amount_finer_than_a_hundredth_is_rounded_only_when_stated() -> None:
     assert _values(["2.345", "2.355"], Rule(dtype=DType.MONEY, rounded=True)) == [234, 236]
 
 
@@ -168,10 +163,10 @@ def test_whole_number_written_as_a_float_is_one_key() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(min_value=-(10**14), max_value=10**14))
-def test_every_amount_is_read_back_to_the_cent(minor: int) -> None:
-    written = f"{Decimal(minor) / 100:,.2f}"
-    assert to_minor_units(parse_amount(written), exponent=2, rounded=False) == minor
-    assert parse_column(pa.array([written]), Rule(dtype=DType.MONEY)).values.to_pylist() == [minor]
+def test_every_amount_is_read_back_to_the_cent(hundredths: int) -> None:
+    written = f"{Decimal(hundredths) / 100:,.2f}"
+    assert to_hundredths(parse_amount(written), rounded=False) == hundredths
+    assert parse_column(pa.array([written]), Rule(dtype=DType.MONEY)).values.to_pylist() == [hundredths]
 
 
 @settings(max_examples=60, deadline=None)
