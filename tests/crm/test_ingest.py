@@ -217,7 +217,7 @@ def test_progress_tells_source_and_step(tmp_path: Path) -> None:
     assert steps == ["leads: read", "leads: parse", "leads: merge leads", "leads: write"]
 
 
-def test_money_follows_the_currency_of_its_row_and_tax_its_rate(tmp_path: Path) -> None:
+def test_amounts_are_the_same_hundredths_in_every_currency_and_tax_has_its_rate(tmp_path: Path) -> None:
     mapping = """
 company: {currency: CNY, time_zone: UTC}
 sources:
@@ -236,7 +236,7 @@ sources:
     _write(tmp_path / "orders.csv", rows, ["id", "day", "cur", "amount", "cost"])
     _ingest(tmp_path, mapping=mapping)
     found = Store(tmp_path / "record").current().read("orders").to_pylist()
-    assert [(row["net_amount"], row["cost"]) for row in found] == [(10000, 1500000), (1000, 20000)]
+    assert [(row["net_amount"], row["cost"]) for row in found] == [(10000, 1500000), (100000, 2000000)]
 
 
 def test_nothing_is_made_when_the_only_source_is_refused(tmp_path: Path) -> None:
