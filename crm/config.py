@@ -27,6 +27,9 @@ class StoreSection(Section):
     """Where the record and everything derived from it lie."""
 
     folder: Path = Field(default=Path("var"), description="Record, models, scores and rejected rows lie below it.")
+    keep_generations: int = Field(
+        default=30, ge=2, le=100_000, description="States of the record that stay after an ingest, the newest first."
+    )
 
 
 class DatabaseSection(Section):

@@ -135,7 +135,7 @@ def ingest(
     folder : Path
         Where they are.
     config : Config
-        Currency and time zone where the mapping states none.
+        Currency and time zone where the mapping states none; how many generations are kept.
     now : datetime
         The moment of ingest, with its time zone.
     on_progress : callable or None
@@ -157,7 +157,7 @@ def ingest(
     hold nothing new make none.
     """
     moment = naive_utc(now)
-    with store.writing() as writer:
+    with store.writing(keep=config.store.keep_generations) as writer:
         run = _Run(writer, mapping.company, config, moment)
         cache: dict[str, RawTable] = {}
         for number, source in enumerate(mapping.sources, start=1):

@@ -18,7 +18,7 @@ from crm.batch import Batch, Moment, TableState, key_text
 from crm.cell_text import as_strings
 from crm.custom import as_custom_text, words_of
 from crm.schema import KEY_SEPARATOR, SYSTEM_COLUMNS, DType, Table, arrow_type
-from crm.store import empty_table
+from crm.tables import empty_table
 from crm.tables import table as table_of
 
 _TIMESTAMP = pa.timestamp("us")

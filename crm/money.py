@@ -260,7 +260,7 @@ def _fact(name: str, on: date, amount: int, row: Mapping[str, Any]) -> Fact:
 
 def chain_of(books: Books) -> Chain:
     """The money chain of the same moment."""
-    from crm.store import empty_table
+    from crm.tables import empty_table
 
     return make_chain(on=books.on, **{name: books.tables.get(name, empty_table(name)) for name in _CHAIN_TABLES})
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 from crm.clocks import AsOf, is_visible, moment, value_as_known
 from crm.engine import DuckDBEngine, quote_name, quote_text
 from crm.schema import KEY_SEPARATOR, SYSTEM_COLUMNS, Column, DType, Table
-from crm.store import Generation, empty_table
-from crm.tables import table
+from crm.store import Generation
+from crm.tables import empty_table, table
 
 _CAST = {
     DType.TEXT: "VARCHAR",

@@ -28,8 +28,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crm.engine import DuckDBEngine
+from crm.retention import sweep
 from crm.schema import SYSTEM_NAMES, DType
-from crm.tables import TABLES, table
+from crm.tables import TABLES, empty_table
 
 
 class StoreIsBusy(RuntimeError):
@@ -100,7 +101,12 @@ class Generation:
         return dict(self.tables[name].facts) if name in self.tables else {}
 
     def engine(self, *, threads: int = 2) -> DuckDBEngine:
-        """A DuckDB engine over this generation, closed to everything else. The caller closes it."""
+        """A DuckDB engine over this generation, closed to everything else. The caller closes it.
+
+        Raises `BrokenStore` when the generation is no longer kept, as `read` does.
+        """
+        for name in self.tables:
+            self._require_files(name)
         return DuckDBEngine({name: files.files for name, files in self.tables.items()}, threads=threads)
 
     def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -110,17 +116,17 @@ class Generation:
         """
         if name not in self.tables:
             return empty_table(name)
+        self._require_files(name)
         # `read_table` would load the dataset module, and with it pandas.
         parts = [pq.ParquetFile(path).read(list(columns) if columns else None) for path in self.tables[name].files]
         return pa.concat_tables(parts, promote_options="default")
 
-
-def empty_table(name: str) -> pa.Table:
-    """A table of the record with its stated and system columns and no rows."""
-    from crm.schema import SYSTEM_COLUMNS, arrow_type
-
-    columns = (*table(name).columns, *SYSTEM_COLUMNS)
-    return pa.schema([(c.name, arrow_type(c.dtype)) for c in columns]).empty_table()
+    def _require_files(self, name: str) -> None:
+        if not all(path.exists() for path in self.tables[name].files):
+            raise BrokenStore(
+                f"table {name} of generation {self.number} is no longer on record: newer ones took its place "
+                "(`store.keep_generations`), or a file was removed; take the current generation and start again"
+            )
 
 
 class Store:
@@ -170,7 +176,10 @@ class Store:
         try:
             stated = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise BrokenStore(f"generation {number} is missing from the record") from None
+            current = self.current_number()
+            gone = f"no longer kept (`store.keep_generations`); the current one is {current}"
+            missing = gone if 0 < number < current else "missing from the record"
+            raise BrokenStore(f"generation {number} is {missing}") from None
         return Generation(
             number=number,
             made_at=datetime.fromisoformat(stated["made_at"]),
@@ -198,10 +207,15 @@ class Store:
         )
 
     @contextmanager
-    def writing(self) -> Iterator[Writer]:
+    def writing(self, *, keep: int | None = None) -> Iterator[Writer]:
         """Hold the ingest lock and collect tables; the new generation appears when the block ends well.
 
         Nothing is published when the block raises.
+
+        Parameters
+        ----------
+        keep : int or None
+            How many of the newest generations stay; older ones are removed at the end. None keeps all.
 
         Raises
         ------
@@ -221,26 +235,12 @@ class Store:
             lock.truncate(0)
             lock.write(f"process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
             lock.flush()
-            self._sweep()
+            sweep(self.folder, self.current_number())
             writer = Writer(self)
             yield writer
             writer.publish()
-
-    def _sweep(self) -> None:
-        """Remove what an ingest that was cut off left behind; the caller holds the lock."""
-        current = self.current_number()
-        named: set[str] = set()
-        for path in (self.folder / "generations").glob("*.json"):
-            if int(path.stem) > current:
-                path.unlink()
-                continue
-            stated = json.loads(path.read_text(encoding="utf-8"))
-            named.update(digest for entry in stated["tables"].values() for digest in entry["files"])
-        for path in (self.folder / "objects").glob("*"):
-            if path.suffix == ".tmp" or path.stem not in named:
-                path.unlink()
-        for path in (*self.folder.glob("*.tmp"), *(self.folder / "generations").glob("*.tmp")):
-            path.unlink()
+            if keep is not None:
+                sweep(self.folder, self.current_number(), keep=keep)
 
 
 class Writer:
@@ -276,8 +276,7 @@ class Writer:
             files=(path,), rows=rows.num_rows, custom=dict(custom or {}), facts=dict(kept or {})
         )
         if rows.num_rows:
-            latest = max(value for value in (_latest(rows), self._recorded_to) if value is not None)
-            self._recorded_to = latest
+            self._recorded_to = max(_latest(rows) or self._recorded_to, self._recorded_to)
         self._changed = True
 
     def _write(self, rows: pa.Table) -> Path:

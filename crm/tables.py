@@ -5,7 +5,9 @@ Documents, validation, mappings, the demo company and the connectors all read `T
 
 from __future__ import annotations
 
-from crm.schema import Column, Table
+import pyarrow as pa
+
+from crm.schema import SYSTEM_COLUMNS, Column, Table, arrow_type
 from crm.tables_behaviour import BEHAVIOUR_TABLES
 from crm.tables_money import MONEY_TABLES
 from crm.tables_people import PEOPLE_TABLES
@@ -46,3 +48,9 @@ def table(name: str) -> Table:
 def columns_of(name: str) -> dict[str, Column]:
     """The stated columns of a table by name."""
     return {column.name: column for column in table(name).columns}
+
+
+def empty_table(name: str) -> pa.Table:
+    """A table of the record with its stated and system columns and no rows."""
+    columns = (*table(name).columns, *SYSTEM_COLUMNS)
+    return pa.schema([(column.name, arrow_type(column.dtype)) for column in columns]).empty_table()

@@ -18,7 +18,8 @@ from starlette.testclient import TestClient
 from crm.app_database import open_database
 from crm.config import Config, DatabaseSection, ServingSection, StoreSection
 from crm.schema import DType, arrow_type
-from crm.store import Store, empty_table
+from crm.store import Store
+from crm.tables import empty_table
 from features.build import build_features
 from features.matrix import Field
 from models.bundle import save_bundle
