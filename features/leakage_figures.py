@@ -37,8 +37,8 @@ class Figure:
         Within these it is as it should be.
     verdict : str
         `ok`, `fails` (training must not go on) or `review` (to be shown to a person).
-    text : str
-        One sentence for people.
+    text, text_zh : str
+        One sentence for people, in English and in Chinese.
     """
 
     name: str
@@ -47,10 +47,17 @@ class Figure:
     high: float | None
     verdict: Literal["ok", "fails", "review"]
     text: str
+    text_zh: str
 
 
 def measure_leakage(training_set: TrainingSet, *, seed: int, fit: Fit = fit_small_booster) -> tuple[Figure, ...]:
-    """Every figure of a training set; one that `fails` forbids to train."""
+    """Every figure of a training set; one that `fails` forbids to train.
+
+    Nothing can be measured of rows without a field or with outcomes all alike: then there is no figure.
+    """
+    known = training_set.label[np.isfinite(training_set.label)]
+    if not training_set.fields or len(set(known.tolist())) < 2:
+        return ()
     return (
         permuted_labels(training_set, seed=seed, fit=fit),
         noise_column(training_set, seed=seed, fit=fit),
@@ -86,6 +93,7 @@ def permuted_labels(training_set: TrainingSet, *, seed: int, fit: Fit = fit_smal
         high=0.5 + reach,
         verdict="ok" if abs(mean - 0.5) <= reach else "fails",
         text=f"models of shuffled labels have AUC {mean:.3f}; chance allows {0.5 - reach:.3f} to {0.5 + reach:.3f}",
+        text_zh=f"标签打乱后模型的 AUC 为 {mean:.3f}；纯属偶然的范围是 {0.5 - reach:.3f} 至 {0.5 + reach:.3f}",
     )
 
 
@@ -102,26 +110,29 @@ def noise_column(training_set: TrainingSet, *, seed: int, fit: Fit = fit_small_b
     screen = Screen(widened, seed=seed, fit=fit)
     without = log_loss(screen.y, screen.predict([name for name in screen.names if name != field.name]))
     share = (without - log_loss(screen.y, screen.predict(screen.names))) / without
-    text = f"a column of noise seems to take away {share:.1%} of the log loss, alone it has AUC"
+    alone = screen.single(field.name).value_auc
     return Figure(
         name="noise_column_share",
         value=float(share),
         low=None,
         high=REVIEW_GAP,
         verdict="ok" if share <= REVIEW_GAP else "review",
-        text=f"{text} {screen.single(field.name).value_auc:.3f}",
+        text=f"a column of noise seems to take away {share:.1%} of the log loss, alone it has AUC {alone:.3f}",
+        text_zh=f"加入一列纯噪声后对数损失似乎减少 {share:.1%}，该列单独的 AUC 为 {alone:.3f}",
     )
 
 
 def random_against_time(training_set: TrainingSet, *, seed: int, fit: Fit = fit_small_booster) -> Figure:
     """What a random split would claim beyond a split by time: AUC of the first less that of the second."""
     if not training_set.has_time:
-        return _unmeasured("random_split_gap", "no time: the result is optimistic, and nobody can say by how much")
+        text = "no time: the result is optimistic, and nobody can say by how much"
+        return _unmeasured("random_split_gap", text, "数据没有时间顺序：结果偏乐观，偏多少无法得知")
     screen = Screen(training_set, seed=seed, fit=fit)
     claimed = area(screen.y, screen.predict(screen.names))
     newest = _newest(screen)
     if newest.all() or len(set(screen.y[newest])) < 2 or len(set(screen.y[~newest])) < 2:
-        return _unmeasured("random_split_gap", "the oldest or the newest rows all end alike")
+        text = "the oldest or the newest rows all end alike"
+        return _unmeasured("random_split_gap", text, "最早或最新的行结果全部相同")
     categories = [at for at, field in enumerate(screen.fields) if field.kind is Kind.CATEGORY]
     model = fit(screen.codes[~newest], screen.y[~newest], categories, seed)
     honest = area(screen.y[newest], model(screen.codes[newest]))
@@ -133,13 +144,15 @@ def random_against_time(training_set: TrainingSet, *, seed: int, fit: Fit = fit_
         high=REVIEW_GAP,
         verdict="review" if gap > REVIEW_GAP else "ok",
         text=f"a random split shows AUC {claimed:.3f}, oldest against newest {honest:.3f}",
+        text_zh=f"随机划分的 AUC 为 {claimed:.3f}，用最早的行预测最新的行为 {honest:.3f}",
     )
 
 
 def shared_groups(training_set: TrainingSet, *, seed: int) -> Figure:
     """The share of the newest rows whose account (or entity) is among the older rows as well."""
     if not training_set.has_time:
-        return _unmeasured("shared_accounts", "no time: old and new rows cannot be told apart")
+        text = "no time: old and new rows cannot be told apart"
+        return _unmeasured("shared_accounts", text, "数据没有时间顺序：无法区分新旧")
     screen = Screen(training_set, seed=seed, fit=fit_small_booster)
     newest = _newest(screen)
     older = set(screen.rows.group[~newest].tolist())
@@ -151,6 +164,7 @@ def shared_groups(training_set: TrainingSet, *, seed: int) -> Figure:
         high=None,
         verdict="ok",
         text=f"{share:.0%} of the newest rows belong to accounts or entities that older rows know",
+        text_zh=f"最新的行中有 {share:.0%} 属于较早的行里已经出现的客户或对象",
     )
 
 
@@ -167,13 +181,15 @@ def back_dated(generation: Generation, question: Question) -> Figure:
         ).to_pylist()
     n_events, n_back = (sum(row[name] for row in rows) for name in ("n", "n_back"))
     if n_events == 0:
-        return _unmeasured("back_dated_share", "no event yet")
+        return _unmeasured("back_dated_share", "no event yet", "还没有事件")
     share = n_back / n_events
     judged = [row for row in rows if row["n"] >= LEAST_ENTITIES]
     worst = max(judged, key=lambda row: row["n_back"] / row["n"], default=None)
-    owner = (
-        f"; most of owner {worst['rep_id']}: {worst['n_back'] / worst['n']:.1%}" if worst and worst["n_back"] else ""
-    )
+    owner = owner_zh = ""
+    if worst and worst["n_back"]:
+        most = worst["n_back"] / worst["n"]
+        owner = f"; most of owner {worst['rep_id']}: {most:.1%}"
+        owner_zh = f"；占比最高的负责人为 {worst['rep_id']}：{most:.1%}"
     return Figure(
         name="back_dated_share",
         value=share,
@@ -181,6 +197,7 @@ def back_dated(generation: Generation, question: Question) -> Figure:
         high=REVIEW_BACK_DATED,
         verdict="review" if share > REVIEW_BACK_DATED else "ok",
         text=f"{share:.1%} of {n_events:,} events lie at or before the creation of their entity{owner}",
+        text_zh=f"{n_events:,} 个事件中有 {share:.1%} 的时间不晚于对象的创建时间（倒填日期）{owner_zh}",
     )
 
 
@@ -189,5 +206,5 @@ def _newest(screen: Screen) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     return np.asarray(position > np.quantile(position, 1 - NEWEST_SHARE), dtype=bool)
 
 
-def _unmeasured(name: str, text: str) -> Figure:
-    return Figure(name=name, value=float("nan"), low=None, high=None, verdict="review", text=text)
+def _unmeasured(name: str, text: str, text_zh: str) -> Figure:
+    return Figure(name=name, value=float("nan"), low=None, high=None, verdict="review", text=text, text_zh=text_zh)

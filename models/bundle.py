@@ -24,9 +24,18 @@ BOOSTER = "booster.txt"
 GOLDEN = "golden.json"
 REPORT = "report.json"
 CARD = {"en": "card.en.md", "zh": "card.zh.md"}
+PLOT = {"en": "calibration.en.svg", "zh": "calibration.zh.svg"}
 
 
-def save_bundle(predictor: Predictor, folder: Path, *, cards: Mapping[str, str], report: str, golden: str) -> str:
+def save_bundle(
+    predictor: Predictor,
+    folder: Path,
+    *,
+    cards: Mapping[str, str],
+    report: str,
+    golden: str,
+    plots: Mapping[str, str] | None = None,
+) -> str:
     """Write a bundle into a new folder and return its digest.
 
     Parameters
@@ -41,10 +50,13 @@ def save_bundle(predictor: Predictor, folder: Path, *, cards: Mapping[str, str],
         The training report as JSON.
     golden : str
         Synthetic rows with their probabilities as JSON, from `models.golden`.
+    plots : mapping or None
+        Calibration plot as SVG by language, beside the cards.
     """
     folder.mkdir(parents=True)
     files = {MODEL: _model_json(predictor), REPORT: report, GOLDEN: golden}
     files |= {CARD[language]: text for language, text in cards.items()}
+    files |= {PLOT[language]: text for language, text in (plots or {}).items()}
     if predictor.booster_text is not None:
         files[BOOSTER] = predictor.booster_text
     for name, text in files.items():

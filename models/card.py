@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from models.card_words import METRIC_WORDS, WORDS
+from models.bundle import PLOT
+from models.card_reasons import in_chinese
+from models.card_words import CHECKS_ZH, EVENTS_ZH, MEASURE_WORDS, METRIC_WORDS, WORDS
 from models.metrics import Interval
 from models.predictor import Predictor
 from models.report import TrainReport
@@ -39,6 +41,7 @@ class _Card:
             self._origins,
             self._replay,
             self._left_out,
+            self._leakage_measures,
             self._limits,
         ):
             section()
@@ -58,12 +61,19 @@ class _Card:
         report, task = self._report, self._task
         self._add("## ", "question")
         question = task.question_en if self._language == "en" else task.question_zh
-        self._add("", "asks", question=question, event=report.event)
+        self._add("", "asks", question=question, event=self._event())
         if report.horizon_days is None:
             self._add("", "given")
         else:
             self._add("", "window", horizon=report.horizon_days, gap=report.gap_days)
-        self._add("", "status", status=self._word(report.status), reason=report.reason)
+        self._add("", "status", status=self._word(report.status), reason=self._said(report.reason))
+
+    def _said(self, sentence: str) -> str:
+        return in_chinese(sentence) if self._language == "zh" else sentence
+
+    def _event(self) -> str:
+        event = self._report.event
+        return EVENTS_ZH.get(event, event) if self._language == "zh" else event
 
     def _data(self) -> None:
         report, about = self._report, self._predictor.about
@@ -103,8 +113,14 @@ class _Card:
     def _calibration(self) -> None:
         self._add("## ", "calibration")
         self._add("", "calibrator", calibrator=self._report.calibrator)
+        self._lines += [f"![{self._word('calibration')}]({PLOT[self._language]})", ""]
         rows = [
-            [str(number), f"{tenth.n:,}", _percent(tenth.mean_probability), _percent(tenth.event_rate)]
+            [
+                str(number),
+                f"{tenth.n:,}",
+                _percent(tenth.mean_probability),
+                f"{_percent(tenth.event_rate)} ({_percent(tenth.low)} – {_percent(tenth.high)})",
+            ]
             for number, tenth in enumerate(self._report.calibration, start=1)
         ]
         self._table("calibration_columns", rows)
@@ -175,12 +191,31 @@ class _Card:
     def _left_out(self) -> None:
         report = self._report
         self._add("## ", "left_out")
-        rows = [[finding.column, finding.verdict, f"{finding.check}: {finding.evidence}"] for finding in report.leakage]
-        rows += [[column, self._word("not_used"), reason] for column, reason in report.left_out.items()]
+        rows = [
+            [finding.column, self._word(finding.verdict), self._evidence(finding.check, finding.evidence)]
+            for finding in report.leakage
+        ]
+        rows += [[column, self._word("not_used"), self._said(reason)] for column, reason in report.left_out.items()]
         if rows:
             self._table("left_out_columns", rows)
         else:
             self._add("", "nothing")
+
+    def _evidence(self, check: str, evidence: str) -> str:
+        if self._language == "en" or check not in CHECKS_ZH:
+            return f"{check}: {evidence}"
+        return f"{CHECKS_ZH[check]}（{check}）：{evidence}"
+
+    def _leakage_measures(self) -> None:
+        if not self._report.leakage_measures:
+            return
+        self._add("## ", "leakage_measures")
+        words = MEASURE_WORDS[self._language]
+        rows = [
+            [words[one.name], one.text if self._language == "en" else one.text_zh, self._word(one.verdict)]
+            for one in self._report.leakage_measures
+        ]
+        self._table("measure_columns", rows)
 
     def _limits(self) -> None:
         report, gates = self._report, self._task.gates

@@ -48,6 +48,13 @@ WORDS: dict[str, dict[str, str]] = {
         "left_out_columns": "column | verdict | evidence",
         "not_used": "not a field",
         "nothing": "Nothing was left out.",
+        "quarantined": "quarantined",
+        "suspected": "suspected",
+        "leakage_measures": "Whether the judging itself leaks",
+        "measure_columns": "measured | found | verdict",
+        "ok": "in order",
+        "review": "look at it",
+        "fails": "fails",
         "limits": "Limits",
         "gap": "A random split of the same rows would have shown AUC {random}; in time it is {in_time}. "
         "The difference of "
@@ -95,9 +102,16 @@ WORDS: dict[str, dict[str, str]] = {
         "replay_wins": "在 {start} 至 {end} 的窗口中，评分最高的 {share} 占全部事件的 {wins}（{low} 至 {high}）",
         "replay_value": "，占其金额的 {value}（{low} 至 {high}）",
         "left_out": "排除的列及原因",
-        "left_out_columns": "列 | 结论 | 证据",
+        "left_out_columns": "列 | 结论 | 证据（括号后为检查输出原文）",
         "not_used": "不作为特征",
         "nothing": "没有排除任何列。",
+        "quarantined": "隔离",
+        "suspected": "存疑",
+        "leakage_measures": "评判过程本身是否泄漏",
+        "measure_columns": "检查项 | 结果 | 结论",
+        "ok": "正常",
+        "review": "请查看",
+        "fails": "不通过",
         "limits": "局限",
         "gap": "若随机划分同样的数据，AUC 会显示为 {random}；按时间划分为 {in_time}。差值 {gap} "
         "就是忽略时间会多许诺的部分。",
@@ -131,3 +145,38 @@ METRIC_WORDS: dict[str, dict[str, str]] = {
         "lift_at_20": "前 20% 提升度",
     },
 }
+
+MEASURE_WORDS: dict[str, dict[str, str]] = {
+    "en": {
+        "permuted_labels_auc": "shuffled labels",
+        "noise_column_share": "a column of noise (negative control)",
+        "random_split_gap": "random split against time",
+        "shared_accounts": "accounts on both sides",
+        "back_dated_share": "back-dated events",
+    },
+    "zh": {
+        "permuted_labels_auc": "打乱标签",
+        "noise_column_share": "噪声列（阴性对照）",
+        "random_split_gap": "随机划分与按时间划分",
+        "shared_accounts": "新旧两侧的相同客户",
+        "back_dated_share": "倒填日期的事件",
+    },
+}
+
+# The English card shows the name of the check, which is English already.
+CHECKS_ZH: dict[str, str] = {
+    "strong_alone": "单独一列就有整个模型的排序能力",
+    "filled_after_the_outcome": "几乎只在一种结果下才填写",
+    "holds_pure_values": "多数事件集中在结果完全一致的取值上",
+    "filled_in_batches": "较早的行有值、较新的行没有：不是当时写入的",
+    "strong_where_filled": "只有部分行填写，填写处与结果关系很强",
+    "names_events": "取值描述的是联系之后才发生的事",
+    "mirrors": "与另一列共用一套取值：是读取时间不明的状态",
+    "dominates": "其余各列留下的损失有很大一部分由它一列消除",
+    "companions": "与已发现的列在相同的行填写",
+    "near_the_label": "窗口推迟 7 天后排序能力消失",
+    "built_on": "由已发现的列计算而来",
+    "stated": "映射文件注明在结果之后写入",
+}
+
+EVENTS_ZH: dict[str, str] = {"qualified": "转化为合格线索", "opportunity": "产生商机", "won": "赢单"}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from models.bundle import save_bundle
 from models.card import write_cards
+from models.card_plot import write_plot
 from models.golden import make_golden
 from models.predictor import Predictor
 from models.report import TrainReport
@@ -54,7 +55,14 @@ def keep_bundle(task: Task, report: TrainReport, predictor: Predictor, folder: P
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     home = Path(tempfile.mkdtemp(prefix=f"{stamp}-", dir=folder))
     cards = write_cards(task, report, predictor)
-    digest = save_bundle(predictor, home / BUNDLE, cards=cards, report=report.to_json(), golden=make_golden(predictor))
+    digest = save_bundle(
+        predictor,
+        home / BUNDLE,
+        cards=cards,
+        report=report.to_json(),
+        golden=make_golden(predictor),
+        plots={language: write_plot(report.calibration, language=language) for language in cards},
+    )
     return replace(report, bundle=str(home / BUNDLE), digest=digest)
 
 

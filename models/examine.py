@@ -88,7 +88,7 @@ def examine(
         segments=judge.segments(test, p, seed=seed, n_draws=n_draws // 4),
         folds=_folds(usable, choice),
         candidates=choice.table,
-        calibration=judge.calibration_bins(y, p),
+        calibration=judge.calibration_bins(y, p, blocks),
         calibrators=calibration.losses,
         random_split_gap=_random_gap(usable, plan, choice.learner, auc(y, p), seed=seed),
         versus_champion=_versus(usable, plan, p, champion, seed=seed),

@@ -44,13 +44,31 @@ def intervals(y: Floats, p: Floats, baseline: Floats, blocks: Blocks) -> dict[st
     return found
 
 
-def calibration_bins(y: Floats, p: Floats) -> tuple[CalibrationBin, ...]:
+def calibration_bins(y: Floats, p: Floats, blocks: Blocks) -> tuple[CalibrationBin, ...]:
     """Ten bins of equal mass, lowest scores first."""
     parts = [part for part in np.array_split(np.argsort(p, kind="stable"), 10) if len(part)]
+    place = np.empty(len(p), dtype=np.intp)
+    for number, part in enumerate(parts):
+        place[part] = number
+    drawn = np.array([_rates(place[rows], y[rows], len(parts)) for rows in blocks.draws])
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     return tuple(
-        CalibrationBin(n=len(part), mean_probability=float(p[part].mean()), event_rate=float(y[part].mean()))
-        for part in parts
+        CalibrationBin(
+            n=len(part),
+            mean_probability=float(p[part].mean()),
+            event_rate=float(y[part].mean()),
+            low=float(low[number]),
+            high=float(high[number]),
+        )
+        for number, part in enumerate(parts)
     )
+
+
+def _rates(place: npt.NDArray[np.intp], y: Floats, n_places: int) -> Floats:
+    """Event rate of each place; the overall one where a draw has no row."""
+    n = np.bincount(place, minlength=n_places)
+    hits = np.bincount(place, weights=y, minlength=n_places)
+    return np.where(n > 0, hits / np.maximum(n, 1), y.mean())
 
 
 def segments(training_set: TrainingSet, p: Floats, *, seed: int, n_draws: int) -> tuple[Segment, ...]:

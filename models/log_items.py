@@ -74,6 +74,9 @@ def items_of(report: TrainReport, bundle: Path) -> Iterator[LogItem]:
             yield Figure(name=f"origins_{candidate.learner}_log_loss", value=candidate.log_loss)
     if report.random_split_gap is not None:
         yield Figure(name="random_split_gap", value=report.random_split_gap.gap)
+    for measure in report.leakage_measures:
+        if math.isfinite(measure.value):
+            yield Figure(name=f"leakage_{measure.name}", value=measure.value)
     yield Tag(name="status", value=report.status)
     yield Tag(name="reason", value=report.reason)
     yield Tag(name="digest", value=report.digest)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from features.leakage import Finding
+from features.leakage_figures import Figure
 from models.metrics import Interval
 
 
@@ -61,11 +62,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationBin:
-    """A tenth of the test window in order of score: what was said, what happened."""
+    """A tenth of the test window in order of score: what was said, what happened, its 95 % block-bootstrap interval."""
 
     n: int
     mean_probability: float
     event_rate: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +134,10 @@ class TrainReport:
         each from metric name to figure on the same test window.
     intervals : dict
         Metric name, or `auc_minus_baseline` and the like, to [low, high], 95 % block bootstrap.
+    leakage : tuple of Finding
+        Columns that must not be learned from.
+    leakage_measures : tuple of Figure
+        Figures beside the search: shuffled labels, noise, random against time, shared accounts, back-dating.
     """
 
     task: str
@@ -154,6 +161,7 @@ class TrainReport:
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     leakage: tuple[Finding, ...] = ()
+    leakage_measures: tuple[Figure, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
     segments: tuple[Segment, ...] = ()
     folds: tuple[FoldFigures, ...] = ()

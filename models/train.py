@@ -11,6 +11,7 @@ import numpy as np
 
 from crm.config import Config
 from features.leakage import Finding, find_leaks
+from features.leakage_figures import Figure, measure_leakage
 from features.matrix import TrainingSet
 from models import champions
 from models.calibrate import Calibration, choose_calibrator
@@ -53,6 +54,7 @@ def fit_task(
     *,
     seed: int,
     findings: Sequence[Finding] = (),
+    measures: Sequence[Figure] = (),
     champion: tuple[str, Predictor] | None = None,
     on_progress: Progress | None = None,
 ) -> Trained:
@@ -68,6 +70,8 @@ def fit_task(
         Random state.
     findings : sequence of Finding
         Columns to leave out.
+    measures : sequence of Figure
+        What was measured beside the search for leaks; one that fails refuses the training.
     champion : (digest, Predictor) or None
         What answers now, to be compared with.
     on_progress : callable or None
@@ -76,7 +80,8 @@ def fit_task(
     known = training_set.take(np.isfinite(training_set.label))
     usable = known.without({finding.column for finding in findings})
     report = _empty_report(task, training_set, usable, tuple(findings), seed)
-    refusal = _refusal(task, usable)
+    report = replace(report, leakage_measures=tuple(measures))
+    refusal = _refusal(task, usable, measures)
     if refusal:
         return Trained(report=replace(report, reason=refusal), predictor=None)
     try:
@@ -136,7 +141,7 @@ def _empty_report(
     )
 
 
-def _refusal(task: Task, usable: TrainingSet) -> str:
+def _refusal(task: Task, usable: TrainingSet, measures: Sequence[Figure]) -> str:
     n_closed, n_events = len(usable.label), int(usable.label.sum())
     if n_closed < task.gates.min_closed:
         return f"{n_closed} rows have a known outcome; {task.gates.min_closed} are needed"
@@ -144,7 +149,7 @@ def _refusal(task: Task, usable: TrainingSet) -> str:
         return f"all {n_closed} known outcomes are alike; a model needs both"
     if not usable.fields:
         return "no field is left to learn from"
-    return ""
+    return "; ".join(f"{measure.name}: {measure.text}" for measure in measures if measure.verdict == "fails")
 
 
 def _learners(task: Task, usable: TrainingSet) -> tuple[tuple[str, ...], str]:
@@ -206,6 +211,7 @@ def train(
     config: Config,
     seed: int,
     findings: Sequence[Finding] | None = None,
+    measures: Sequence[Figure] = (),
     confirmed: Collection[str] = (),
     after_outcome: Collection[str] = (),
     on_progress: Progress | None = None,
@@ -224,6 +230,8 @@ def train(
         Random state.
     findings : sequence of Finding or None
         Columns to leave out; None searches for them.
+    measures : sequence of Figure
+        What only the record shows, as `features.leakage_figures.back_dated`; what rows show is measured here.
     confirmed, after_outcome : collection of str
         Columns the mapping vouches for, and columns it says are written after the outcome.
     on_progress : callable or None
@@ -234,13 +242,21 @@ def train(
     TrainReport
         `bundle` names the folder; empty when the status is `refused`.
     """
+    if on_progress is not None:
+        on_progress("searching for leaks", 0.0)
+    known = training_set.take(np.isfinite(training_set.label))
     if findings is None:
-        if on_progress is not None:
-            on_progress("searching for leaks", 0.0)
-        known = training_set.take(np.isfinite(training_set.label))
         findings = find_leaks(known, seed=seed, confirmed=confirmed, after_outcome=after_outcome)
-    champion = _champion(config, task)
-    trained = fit_task(task, training_set, seed=seed, findings=findings, champion=champion, on_progress=on_progress)
+    left = known.without({finding.column for finding in findings})
+    trained = fit_task(
+        task,
+        training_set,
+        seed=seed,
+        findings=findings,
+        measures=(*measure_leakage(left, seed=seed), *measures),
+        champion=_champion(config, task),
+        on_progress=on_progress,
+    )
     if trained.predictor is None:
         return trained.report
     if on_progress is not None:

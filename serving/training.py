@@ -8,6 +8,7 @@ from enum import StrEnum
 from crm.config import Config
 from crm.facts import known_at_entry
 from crm.store import Generation, Store
+from features.leakage_figures import back_dated
 from features.leakage_record import find_leaks_of_record
 from features.leakage_store import require_sound_store
 from features.matrix import TrainingSet
@@ -86,7 +87,7 @@ def train_task(
         on_progress("computing features", 0.0)
     rows = read_training_set(generation, task, source, config=config)
     chosen = config.seed if seed is None else seed
-    findings = None
+    findings, measures = None, []
     if rows.horizon_days is not None:
         if on_progress is not None:
             on_progress("searching for leaks", 0.0)
@@ -100,5 +101,15 @@ def train_task(
             seed=chosen,
             confirmed=vouched | {f"days_since_{name}" for name in vouched},
         )
+        measures.append(back_dated(generation, task.question.as_configured(config.tasks)))
     vouched = known_at_entry(generation, "observations", task.name)
-    return train(task, rows, config=config, seed=chosen, findings=findings, confirmed=vouched, on_progress=on_progress)
+    return train(
+        task,
+        rows,
+        config=config,
+        seed=chosen,
+        findings=findings,
+        measures=measures,
+        confirmed=vouched,
+        on_progress=on_progress,
+    )

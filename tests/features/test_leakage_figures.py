@@ -14,7 +14,14 @@ import pytest
 from crm.demo.company import make_company
 from crm.demo.write import write_company
 from crm.store import Store
-from features.leakage_figures import back_dated, noise_column, permuted_labels, random_against_time, shared_groups
+from features.leakage_figures import (
+    back_dated,
+    measure_leakage,
+    noise_column,
+    permuted_labels,
+    random_against_time,
+    shared_groups,
+)
 from features.matrix import Field, Grade, Kind, TrainingSet
 from features.question import Question
 from features.screening import Floats
@@ -100,3 +107,9 @@ def test_back_dating_is_counted_and_its_owner_named(tmp_path: Path) -> None:
         write_company(replace(company, tables={**company.tables, "leads": rows}), store)
         shares.append(back_dated(store.current(), question))
     assert [figure.verdict for figure in shares] == ["ok", "review"]
+
+
+def test_nothing_is_measured_where_all_outcomes_are_alike(drifting: TrainingSet) -> None:
+    assert measure_leakage(replace(drifting, label=np.zeros(N_ROWS)), seed=1) == ()
+    assert measure_leakage(drifting.without({"season"}), seed=1) == ()
+    assert len(measure_leakage(drifting, seed=1)) == 4

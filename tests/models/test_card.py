@@ -1,16 +1,25 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+from features import leakage, leakage_record
 from features.leakage import Finding
+from features.leakage_figures import measure_leakage
 from features.matrix import TrainingSet
 from models.card import write_cards
-from models.card_words import METRIC_WORDS, WORDS
+from models.card_plot import write_plot
+from models.card_words import CHECKS_ZH, MEASURE_WORDS, METRIC_WORDS, WORDS
 from models.tasks.lead_score import TASK
 from models.train import Trained, fit_task
 
+JUNK = {
+    "en": "| junk | suspected | filled_in_batches: a\\|b |",
+    "zh": "| junk | 存疑 | 较早的行有值、较新的行没有：不是当时写入的（filled_in_batches）：a\\|b |",
+}
 Make = Callable[..., TrainingSet]
 
 
@@ -35,7 +44,8 @@ def test_card_says_what_was_found_beside_the_baseline_and_what_was_left_out(lang
     card = write_cards(TASK, trained.report, trained.predictor)[language]
     assert f"{trained.report.metrics['test']['auc']:.3f}" in card
     assert f"{trained.report.metrics['baseline']['auc']:.3f}" in card
-    assert "| junk | suspected | filled_in_batches: a\\|b |" in card
+    assert JUNK[language] in card
+    assert f"![{WORDS[language]['calibration']}](calibration.{language}.svg)" in card
     assert WORDS[language]["association"] in card
     assert "{" not in card
     assert "nan" not in card
@@ -53,3 +63,37 @@ def test_card_of_few_events_says_how_far_boosting_is(make_training_set: Make) ->
     found = fit_task(TASK, make_training_set(120), seed=1)
     assert found.predictor is not None
     assert "boosting waits for 200 events" in write_cards(TASK, found.report, found.predictor)["en"]
+
+
+def test_measures_beside_the_search_stand_in_both_cards(trained: Trained, make_training_set: Make) -> None:
+    measures = measure_leakage(make_training_set(), seed=1)
+    assert {measure.name for measure in measures} < set(MEASURE_WORDS["en"])
+    report = replace(trained.report, leakage_measures=measures)
+    assert trained.predictor is not None
+    cards = write_cards(TASK, report, trained.predictor)
+    for measure in measures:
+        assert f"| {MEASURE_WORDS['en'][measure.name]} | {measure.text} |" in cards["en"]
+        assert f"| {MEASURE_WORDS['zh'][measure.name]} | {measure.text_zh} |" in cards["zh"]
+
+
+def test_every_check_and_measure_has_chinese_words() -> None:
+    source = "".join(Path(module.__file__ or "").read_text("utf-8") for module in (leakage, leakage_record))
+    checks = set(re.findall(r'"(?:quarantined|suspected)", (?:check=)?"(\w+)"[,)]', source))
+    assert {"strong_alone", "built_on"} <= checks - {"suspected"} <= set(CHECKS_ZH)
+    assert set(MEASURE_WORDS["en"]) == set(MEASURE_WORDS["zh"])
+
+
+def test_chinese_card_of_few_events_holds_no_english_sentence(make_training_set: Make) -> None:
+    found = fit_task(TASK, make_training_set(120), seed=1)
+    assert found.predictor is not None
+    assert "收缩模型" in write_cards(TASK, found.report, found.predictor)["zh"]
+    assert not re.search(r"[a-z]+ [a-z]+ [a-z]+ [a-z]+", write_cards(TASK, found.report, found.predictor)["zh"])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_calibration_plot_is_a_drawing_with_one_dot_a_tenth(language: str, trained: Trained) -> None:
+    drawing = ElementTree.fromstring(write_plot(trained.report.calibration, language=language))  # our own
+    dots = drawing.findall("{http://www.w3.org/2000/svg}circle")
+    assert len(dots) == len(trained.report.calibration) == 10
+    for tenth in trained.report.calibration:
+        assert tenth.low <= tenth.event_rate <= tenth.high

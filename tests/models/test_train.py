@@ -8,6 +8,7 @@ import pytest
 
 from crm.config import Config, MlflowSection, StoreSection
 from features.leakage import Finding
+from features.leakage_figures import Figure
 from features.matrix import Field, Kind, TrainingSet
 from models.bundle import load_bundle, read_report
 from models.card import write_cards
@@ -26,6 +27,8 @@ def test_training_ends_in_a_bundle_that_scores_with_reasons(tmp_path: Path, make
     assert report.status == "trained"
     assert report.metrics["test"]["auc"] > 0.7
     assert (report.n_train, report.n_test) == (1500, 500)
+    names = {measure.name for measure in report.leakage_measures}
+    assert names == {"permuted_labels_auc", "noise_column_share", "random_split_gap", "shared_accounts"}
     model = load_bundle(Path(report.bundle), report.digest)
     answer = model.predict({"visits": 9.0, "channel": "partner"}, n_reasons=3)
     assert answer.score > 80
@@ -73,6 +76,16 @@ def test_found_leaks_stay_out_of_the_model_and_in_the_report(make_training_set: 
     assert trained.report.leakage == (finding,)
     assert trained.predictor is not None
     assert [field.name for field in trained.predictor.encoder.fields] == ["junk", "channel"]
+
+
+def test_a_measure_that_fails_refuses_the_training_and_says_why(make_training_set: Make) -> None:
+    failing = Figure(
+        name="permuted_labels_auc", value=0.6, low=0.49, high=0.51, verdict="fails", text="shuffled", text_zh="打乱"
+    )
+    found = fit_task(SMALL_TASK, make_training_set(), seed=1, measures=[failing])
+    assert found.predictor is None
+    assert (found.report.status, found.report.reason) == ("refused", "permuted_labels_auc: shuffled")
+    assert found.report.leakage_measures == (failing,)
 
 
 def test_rows_without_time_are_split_by_hash_and_said_to_be_optimistic(make_training_set: Make) -> None:
