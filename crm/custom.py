@@ -14,9 +14,8 @@ from crm.parse import parse_column
 from crm.parse_numbers import plain_number
 from crm.parse_rule import BadCell, Parsed, Rule
 from crm.schema import DType
+from crm.yes_no import NO, YES
 
-_YES = frozenset({"yes", "true", "是"})
-_NO = frozenset({"no", "false", "否"})
 _MOMENT = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?\s?(Z|[+-]\d\d:?\d\d)?$"
 _DAY = r"^\d{4}-\d\d-\d\d$"
 _EXACT = 2**53
@@ -101,8 +100,8 @@ def fits(text: pa.Array, dtype: DType, words: tuple[str, ...]) -> bool:
     distinct: list[str] = pc.unique(text.drop_null()).to_pylist()
     if dtype is DType.FLAG:
         spellings = {*distinct, *(word for word in words if word)}
-        yes = {word for word in spellings if word.casefold() in _YES}
-        no = {word for word in spellings if word.casefold() in _NO}
+        yes = {word for word in spellings if word.casefold() in YES}
+        no = {word for word in spellings if word.casefold() in NO}
         return len(yes) <= 1 and len(no) <= 1 and yes | no == spellings
     if dtype is DType.NUMBER:
         return all(plain_number(value) is not None for value in distinct)
@@ -117,8 +116,8 @@ def fits(text: pa.Array, dtype: DType, words: tuple[str, ...]) -> bool:
 def flag_words(text: pa.Array) -> tuple[str, ...]:
     """How a flag column writes no and yes; empty for a word that does not occur."""
     distinct: list[str] = pc.unique(text.drop_null()).to_pylist()
-    no = next((word for word in distinct if word.casefold() in _NO), "")
-    yes = next((word for word in distinct if word.casefold() in _YES), "")
+    no = next((word for word in distinct if word.casefold() in NO), "")
+    yes = next((word for word in distinct if word.casefold() in YES), "")
     return (no, yes)
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm.cells import SourceRows
+from crm.mapping import Source
 from crm.mapping_columns import ColumnSpec, EventsTarget, ObservationsTarget, PanelTarget, RowOptions, TableTarget
 from crm.parse import parse_column
 from crm.parse_rule import Rule
@@ -76,6 +77,19 @@ def entry_fact(rows: SourceRows) -> str:
     return _listed(rows, rows.source.known_at_entry, "known_at_entry")
 
 
+def form_fact(source: Source, stated: ObservationsTarget) -> str:
+    """How the source writes a row, as the text of a fact: `crm.facts.flat_form` reads it."""
+    beside = [stated.label.from_, *([stated.order] if stated.order else ()), *source.exclude]
+    form = {
+        "entity_id": list(stated.entity_id.from_) if stated.entity_id else [],
+        "unread": sorted(set(beside)),
+        "rename": source.rename,
+        "missing": source.missing,
+        "missing_in": {source.rename.get(name, name): words for name, words in source.missing_in.items()},
+    }
+    return json.dumps(form, ensure_ascii=False, sort_keys=True)
+
+
 def _listed(rows: SourceRows, names: tuple[str, ...], setting: str) -> str:
     for name in names:
         require_column(rows, name, setting)
@@ -109,6 +123,7 @@ def _observations(rows: SourceRows, stated: ObservationsTarget) -> Shape:
     target = _without_order(target, rows, stated)
     kept = [rows.source.rename.get(name, name) for name in custom_names(rows, target)]
     facts[f"{task}.columns"] = json.dumps(kept, ensure_ascii=False)
+    facts[f"{task}.form"] = form_fact(rows.source, stated)
     facts[f"{task}.written_after_outcome"] = outcome_fact(rows)
     if rows.source.known_at_entry:
         facts[f"{task}.known_at_entry"] = entry_fact(rows)

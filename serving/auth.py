@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
+from serving.door import GuardedRoute
 from serving.errors import NotAllowed, Unauthenticated
 from serving.keys import Recognised, note_use, recognise
 from serving.roles import Principal, Scope
@@ -38,7 +39,7 @@ PUBLIC: dict[str, str] = {
 }
 
 bearer = HTTPBearer(
-    auto_error=False, scheme_name="key", description="A key `sc_<prefix>_<secret>` made by `salescast keys make`."
+    auto_error=False, scheme_name="key", description="A key `sc_<prefix>_<secret>` made by `salescast keys create`."
 )
 
 
@@ -126,6 +127,8 @@ class Requires:
             There is no valid key.
         NotAllowed
             The key's owner does not hold the scope.
+        MalformedRequest
+            The request has a query parameter that the route does not state.
         """
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         keyring: Keyring = request.app.state.service.keyring
@@ -134,6 +137,10 @@ class Requires:
             raise Unauthenticated("Send a valid key as `Authorization: Bearer sc_...`.")
         if self.scope not in principal.scopes:
             raise NotAllowed(f"This needs the scope {self.scope.value}, which this key does not hold.")
+        route = request.scope["route"]
+        # Whoever has no key learns nothing of a route's form; scrapers add parameters of their own to /metrics.
+        if isinstance(route, GuardedRoute) and route.path.startswith("/v1/") and request.scope["query_string"]:
+            route.require_stated_query(request)
         request.scope["principal"] = principal
         return principal
 

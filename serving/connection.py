@@ -10,17 +10,30 @@ import asyncio
 import uuid
 from http import HTTPStatus
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from serving.errors import MEDIA_TYPE, TABLE, BadBody, Problem, SlowRequest, TooManyHeaders, problem_bytes
+from serving.errors import (
+    MEDIA_TYPE,
+    TABLE,
+    BadBody,
+    Problem,
+    SlowRequest,
+    TooManyConnections,
+    TooManyHeaders,
+    answer_of,
+    problem_bytes,
+)
 
 MOST_HEAD_BYTES = 64 * 1024
+MOST_CONNECTIONS = 1000
 
 
 class BoundedConnection(HttpToolsProtocol):
     """A connection on which a request's head must arrive in time and in bounds."""
 
     head_seconds = 15.0
+    most_connections = MOST_CONNECTIONS
 
     _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0
@@ -50,6 +63,8 @@ class BoundedConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole; the guard watches over the body."""
         self._head_came()
+        crowded = len(self.connections) > self.most_connections
+        self.app = _overloaded if crowded else self.config.loaded_app
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -81,3 +96,10 @@ class BoundedConnection(HttpToolsProtocol):
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
+
+
+async def _overloaded(scope: Scope, receive: Receive, send: Send) -> None:
+    request_id = uuid.uuid4().hex
+    response = answer_of(TooManyConnections("Too many connections are open; try again in a few seconds."), request_id)
+    response.headers["x-request-id"] = request_id
+    await response(scope, receive, send)

@@ -10,7 +10,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
-from serving.errors import MEDIA_TYPE
+from serving.errors import MEDIA_TYPE, FieldError, MalformedRequest
 from serving.schemas import ProblemAnswer
 
 Responses = dict[int | str, dict[str, Any]]
@@ -60,7 +60,7 @@ class ParsedRequest(Request):
 
 
 class GuardedRoute(APIRoute):
-    """A route that takes the guard's parsed body instead of parsing it again, more loosely."""
+    """A route that takes the guard's parsed body, and refuses query parameters that it does not state."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler of the route."""
@@ -70,6 +70,19 @@ class GuardedRoute(APIRoute):
             return await handle(ParsedRequest(request.scope, request.receive))
 
         return handle_parsed
+
+    def require_stated_query(self, request: Request) -> None:
+        """Refuse query parameters that the route does not state.
+
+        Raises
+        ------
+        MalformedRequest
+            There is one; it names the parameters that the route knows.
+        """
+        known = {param.alias for param in self.dependant.query_params}
+        if not known.issuperset(request.query_params):
+            where = FieldError(location="query", message=f"known are: {', '.join(sorted(known)) or 'none'}")
+            raise MalformedRequest("There is no such query parameter here.", errors=[where])
 
 
 def json_answer(content: object, status: int = 200) -> Response:

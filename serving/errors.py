@@ -79,6 +79,10 @@ class TooManyRequests(Refusal):
     """More requests than may be in work at once."""
 
 
+class TooManyConnections(Refusal):
+    """More connections than the server keeps open."""
+
+
 class NotReady(Refusal):
     """A part of the service that this answer needs is not there."""
 
@@ -125,6 +129,9 @@ TABLE: dict[type[Exception], Problem] = {
         detail="The request does not fit the form that the documentation of this route states.",
     ),
     TooManyRequests: Problem(status=HTTPStatus.TOO_MANY_REQUESTS, name="too-many-requests", headers=_RETRY),
+    TooManyConnections: Problem(
+        status=HTTPStatus.SERVICE_UNAVAILABLE, name="overloaded", headers={**_RETRY, "Connection": "close"}
+    ),
     TooManyHeaders: Problem(status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, name="too-many-headers"),
     NotReady: Problem(status=HTTPStatus.SERVICE_UNAVAILABLE, name="not-ready", headers=_RETRY),
     StoreIsBusy: Problem(

@@ -7,6 +7,7 @@ bodies with 500 and repeats their content; see `serving.errors` for the form of 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 import uuid
@@ -192,7 +193,8 @@ def parse_json(body: bytes, limits: Limits) -> object:
     Raises
     ------
     BadBody
-        It is no JSON (`NaN`, numbers beyond float64 and lone surrogates included) or nested too deeply.
+        It is no JSON (`NaN`, numbers beyond float64 and lone surrogates included), nested too deeply, or an object
+        has a key twice.
     MalformedRequest
         An object has more keys than allowed.
 
@@ -206,12 +208,26 @@ def parse_json(body: bytes, limits: Limits) -> object:
     except orjson.JSONDecodeError as error:
         # The position helps to find the place; the text around it would repeat the input.
         raise BadBody(f"The body is no valid JSON at character {error.pos}.") from None
-    require_shallow(value, limits)
+    n_keys = require_shallow(value, limits)
+    # Every key has its colon: with as many colons as keys none can stand twice, and nothing is read again.
+    if body.count(b":") != n_keys:
+        require_unique_keys(body)
     return value
 
 
-def require_shallow(value: object, limits: Limits) -> None:
-    """Refuse a value that is nested too deeply or has an object with too many keys."""
+def require_unique_keys(body: bytes) -> None:
+    """Refuse valid JSON in which an object has a key twice: which of the two was meant is not ours to guess."""
+    json.loads(body, object_pairs_hook=_unique, parse_int=str, parse_float=str)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise BadBody("An object of the body has the same key twice.")
+
+
+def require_shallow(value: object, limits: Limits) -> int:
+    """Refuse a value that is nested too deeply or has an object with too many keys; the number of all keys."""
+    n_keys = 0
     level: list[object] = [value] if isinstance(value, dict | list) else []
     for _ in range(limits.depth):
         following: list[object] = []
@@ -219,11 +235,12 @@ def require_shallow(value: object, limits: Limits) -> None:
             if isinstance(container, dict):
                 if len(container) > limits.keys:
                     raise MalformedRequest(f"An object may have at most {limits.keys} keys.")
+                n_keys += len(container)
                 following.extend(v for v in container.values() if type(v) in _CONTAINERS)
             elif isinstance(container, list):
                 following.extend(v for v in container if type(v) in _CONTAINERS)
         if not following:
-            return
+            return n_keys
         level = following
     raise BadBody(f"The body may be nested at most {limits.depth} deep.")
 

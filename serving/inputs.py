@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm.config import Config
+from crm.facts import flat_form
 from crm.schema import DType
 from crm.tables import table
 from features.build import build_features, custom_groups
@@ -26,9 +27,10 @@ from models.encoding import Value
 from models.task import Task
 from serving.access import VisibleReps
 from serving.champion import Champion
+from serving.flat_records import FlatRecordForm
 from serving.joined import JoinedFeatures
 from serving.record_view import EntityState, RecordView
-from serving.records import ReadRecord, RecordForm, form_of_flat, form_of_table
+from serving.records import ReadRecord, RecordForm, form_of_table
 
 _CENTS = 100.0
 
@@ -203,7 +205,7 @@ class FlatInputs:
         self._task = task
         self._custom = record.generation.custom("observations")
         self._wanted = {f.name: self._custom[f.name] for f in fields if f.name in self._custom}
-        self.form = form_of_flat(self._custom)
+        self.form: RecordForm = FlatRecordForm(self._custom, flat_form(record.generation, task.name))
         self._held: tuple[list[str], pa.Table] | None = None
 
     def warm_up(self) -> None:

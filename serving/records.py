@@ -118,13 +118,6 @@ def form_of_table(entity: str, custom: Mapping[str, DType], event_tables: Iterab
     return RecordForm(columns, stated.key[0], events)
 
 
-def form_of_flat(custom: Mapping[str, DType]) -> RecordForm:
-    """The form of a row of a flat table: its own columns and, where wanted, `entity_id`."""
-    columns = [Column(name="entity_id", dtype=DType.TEXT, doc="The row's name in the answer.")]
-    columns += [_custom(name, dtype) for name, dtype in custom.items() if name != "entity_id"]
-    return RecordForm(columns, "entity_id", {})
-
-
 def _custom(name: str, dtype: DType) -> Column:
     return Column(name=name, dtype=dtype, doc="Custom column.")
 

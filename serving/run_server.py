@@ -56,7 +56,6 @@ def run_server(config: Config, *, host: str, port: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        limit_concurrency=1000,
         timeout_keep_alive=10,
         timeout_graceful_shutdown=20,
     )

@@ -103,11 +103,13 @@ class Scoring:
         return state.scores.about.digest if state.scores is not None else ""
 
     def holds(self, ids: Sequence[str], asked: Asked) -> bool:
-        """Whether the last refresh holds all these ids, so that nothing has to be computed."""
+        """Whether the last refresh holds all these ids for this caller, so that nothing has to be computed."""
         held = self._state.scores
         if held is None or asked.fresh or asked.as_of is not None or not self._state.is_current:
             return False
-        return all(entity_id in held for entity_id in ids)
+        # What the caller may not see takes the way of what does not exist, so that time tells nothing either.
+        seen, found = self._seen(asked), [held.get(entity_id) for entity_id in ids]
+        return all(scored is not None and seen.may_see(scored.rep_id) for scored in found)
 
     def score_ids(self, ids: Sequence[str], asked: Asked) -> list[AnswerRow]:
         """One row an id, same order; what the caller may not see is answered like what does not exist."""
@@ -122,7 +124,7 @@ class Scoring:
         if held is not None:
             for entity_id in dict.fromkeys(ids):
                 scored = held.get(entity_id)
-                if scored is not None:
+                if scored is not None and (not self._state.is_current or seen.may_see(scored.rep_id)):
                     found[entity_id] = self._from_table(scored, held, champion)
         if held is None or not self._state.is_current or len(found) < len(set(ids)):
             self._look_up(found, [i for i in dict.fromkeys(ids) if i not in found], at, seen, inputs, champion)

@@ -20,9 +20,12 @@ async def app(scope, receive, send) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-def talk(say: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]) -> bytes:
+def talk(
+    say: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]],
+    http: type[BoundedConnection] = Impatient,
+) -> bytes:
     async def run() -> bytes:
-        config = uvicorn.Config(app, port=0, http=Impatient, ws="none", lifespan="off", log_level="critical")
+        config = uvicorn.Config(app, port=0, http=http, ws="none", lifespan="off", log_level="critical")
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve())
         while not server.started:
@@ -100,3 +103,19 @@ def test_requests_in_time_are_answered_one_after_another() -> None:
         return found
 
     assert talk(say).startswith(b"HTTP/1.1 200 ")
+
+
+class Crowded(BoundedConnection):
+    most_connections = 0
+
+
+def test_above_the_most_connections_a_problem_says_when_to_come_again() -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        return await read_all(reader)
+
+    answer = talk(say, Crowded)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"application/problem+json" in answer
+    assert b"retry-after: 5" in answer.lower()
+    assert b"urn:salescast:problem:overloaded" in answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 from crm.store import Store
 from models.tasks.lead_score import TASK
 from serving.access import EVERYONE, VisibleReps
-from serving.inputs import make_inputs
+from serving.inputs import HistoryInputs, make_inputs
+from serving.record_view import EntityState
 from serving.schemas import ScoreAnswer
 
 As = Callable[[str], dict[str, str]]
@@ -204,6 +205,30 @@ def test_callers_see_their_own_part_of_the_organisation(
 def test_rows_of_others_answer_like_rows_that_do_not_exist(client: TestClient, as_role: As) -> None:
     foreign, unknown = score(client, as_role("rep"), {"ids": ["L2", "X2"]})
     assert {**foreign, "entity_id": ""} == {**unknown, "entity_id": ""}
+
+
+def test_rows_of_others_cost_the_same_work_as_rows_that_do_not_exist(
+    client: TestClient, as_role: As, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up: list[list[str]] = []
+    asked = HistoryInputs.states
+
+    def states(self: HistoryInputs, ids: Sequence[str], at: datetime) -> dict[str, EntityState]:
+        looked_up.append(list(ids))
+        return asked(self, ids, at)
+
+    monkeypatch.setattr(HistoryInputs, "states", states)
+    for entity_id in ("L2", "X2"):
+        score(client, as_role("rep"), {"ids": [entity_id]})
+    score(client, as_role("rep"), {"ids": ["L0"]})
+    assert looked_up == [["L2"], ["X2"]]
+
+
+@pytest.mark.parametrize("query", ["?frsh=true", "?fresh=maybe", "?fresh=true&x=1"])
+def test_a_query_parameter_that_is_not_stated_is_refused(client: TestClient, as_role: As, query: str) -> None:
+    answer = client.post(f"/v1/leads/score{query}", json={"ids": ["L0"]}, headers=as_role("director"))
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_predictions_of_others_answer_like_predictions_that_do_not_exist(client: TestClient, as_role: As) -> None:
