@@ -7,6 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 ONLY ?=
 DEMO ?= var/demo
+UV ?= yes
 
 # One thread pool must not spin against another; modules are compiled once, also where the machine says otherwise.
 export OMP_WAIT_POLICY := passive
@@ -24,13 +25,14 @@ help: ## list the targets
 
 install: $(STAMP) ## make .venv from requirements.lock (hashes checked, byte-compiled)
 
-# uv when it can be had, pip otherwise; a company's pip settings keep working because pip is the way back.
+# uv when it can be had, pip otherwise (`make install UV=no` takes pip at once); a company's pip settings keep working
+# because pip is the way back.
 $(STAMP): requirements.lock pyproject.toml
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "salescast needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 2; }
-	@{ $(PY) -m pip install --quiet --disable-pip-version-check uv && \
+	@{ test "$(UV)" = yes && $(PY) -m pip install --quiet --disable-pip-version-check uv && \
 	   $(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements.lock; } \
-	 || { echo "uv could not install the lock; pip does it now" >&2; \
+	 || { echo "installing the lock with pip, not uv: this takes a minute or two" >&2; \
 	      $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; }
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
@@ -49,7 +51,7 @@ check: $(STAMP) ## format, lint, types, floors, docstrings, documents
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
-	@git ls-files '*.py' | grep -E '^(crm|features|models|planning|serving)/' | xargs $(VENV)/bin/numpydoc lint
+	@find crm features models planning serving -name '*.py' | xargs $(VENV)/bin/numpydoc lint
 	@git ls-files | xargs $(PY) .ci/hygiene.py
 	@$(PYTEST) -q tests/architecture
 
@@ -62,8 +64,8 @@ notebooks: $(STAMP) ## run the notebooks on a small demo company
 results: $(STAMP) ## re-measure the figures of docs/results.md (ONLY=group prints one JSON line a figure)
 	@$(PY) -m benchmarks.results $(ONLY)
 
-bench: $(STAMP) ## side-by-side speed and memory
-	@$(PYTEST) -m benchmark benchmarks
+bench: $(STAMP) ## side-by-side speed and memory, written to docs/benchmarks.md
+	@$(PY) -m benchmarks.bench $(ARGS)
 
 lock: $(STAMP) ## resolve pyproject.toml anew into requirements.lock
 	@$(PY) -m pip install --quiet --disable-pip-version-check uv

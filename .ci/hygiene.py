@@ -44,7 +44,10 @@ def find_faults(path: Path) -> list[str]:
 
 
 def main(names: list[str]) -> int:
-    """Exit code for the named files."""
+    """Exit code for the named files; 2 when none is named, since nothing was then looked at."""
+    if not names:
+        sys.stderr.write("no files were named; is this a git checkout?\n")
+        return 2
     faults = [fault for name in names for fault in find_faults(Path(name)) if Path(name).is_file()]
     sys.stderr.writelines(f"{fault}\n" for fault in faults)
     return 1 if faults else 0

@@ -52,7 +52,7 @@ def find_leaks_of_record(
 
     Parameters
     ----------
-    generation, question, training_set
+    generation, question, training_set : Generation, Question, TrainingSet
         What `features.training_set.build_training_set` took and gave.
     config : Config
         Time zone, tasks.

@@ -101,12 +101,16 @@ def change_rows(entity: str, entity_id: pa.Array, at: Ints, field: str, old: pa.
 
     Parameters
     ----------
-    entity, field : str
-        Table and column that change.
-    entity_id, old, new : pa.Array of string, shape (n_rows,)
-        Which row, and its value before and after as text.
+    entity : str
+        Table that changes.
+    entity_id : pa.Array of string, shape (n_rows,)
+        Which row.
     at : ndarray of int64, shape (n_rows,)
         When, UTC microseconds.
+    field : str
+        Column that changes.
+    old, new : pa.Array of string, shape (n_rows,)
+        Its value before and after as text.
     """
     n = len(at)
     return pa.table(
