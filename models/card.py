@@ -68,6 +68,12 @@ class _Card:
             self._add("", "window", horizon=report.horizon_days, gap=report.gap_days)
         self._add("", "status", status=self._word(report.status), reason=self._said(report.reason))
 
+    def _called(self, name: str) -> str:
+        """A field as the language calls it; by its name when it has no phrase."""
+        field = next((one for one in self._predictor.encoder.fields if one.name == name), None)
+        phrase = "" if field is None else field.phrase_zh if self._language == "zh" else field.phrase_en
+        return phrase or name
+
     def _said(self, sentence: str) -> str:
         return in_chinese(sentence) if self._language == "zh" else sentence
 
@@ -131,7 +137,7 @@ class _Card:
         self._add("## ", "segments")
         rows = [
             [
-                f"{segment.field} = {segment.category}",
+                f"{self._called(segment.field)} = {segment.category}",
                 f"{segment.n:,}",
                 _percent(segment.base_rate),
                 _percent(segment.mean_probability),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from features.labels import EVENTS
+
 WORDS: dict[str, dict[str, str]] = {
     "en": {
         "title": "Model card: {task}",
@@ -56,9 +58,8 @@ WORDS: dict[str, dict[str, str]] = {
         "review": "look at it",
         "fails": "fails",
         "limits": "Limits",
-        "gap": "A random split of the same rows would have shown AUC {random}; in time it is {in_time}. "
-        "The difference of "
-        "{gap} is what ignoring time would have promised too much.",
+        "gap": "A random split of the same rows, rows of one entity on both sides, would have shown AUC {random}; "
+        "in time it is {in_time}. The difference of {gap} is what ignoring time would have promised too much.",
         "no_time": "The source has no order in time. Rows were split by a hash: the figures are optimistic.",
         "few": "There are {events} events. Intervals are wide; the model is shrunk to the base rate as "
         "far as the evidence "
@@ -113,7 +114,7 @@ WORDS: dict[str, dict[str, str]] = {
         "review": "请查看",
         "fails": "不通过",
         "limits": "局限",
-        "gap": "若随机划分同样的数据，AUC 会显示为 {random}；按时间划分为 {in_time}。差值 {gap} "
+        "gap": "若随机划分同样的行（同一对象的行落在两侧），AUC 会显示为 {random}；按时间划分为 {in_time}。差值 {gap} "
         "就是忽略时间会多许诺的部分。",
         "no_time": "数据没有时间顺序，按哈希划分：指标偏乐观。",
         "few": "只有 {events} 个事件。区间很宽；证据不足的部分收缩到基准率，事件达到 {needed} 个后才使用提升树。",
@@ -179,4 +180,6 @@ CHECKS_ZH: dict[str, str] = {
     "stated": "映射文件注明在结果之后写入",
 }
 
-EVENTS_ZH: dict[str, str] = {"qualified": "转化为合格线索", "opportunity": "产生商机", "won": "赢单"}
+EVENTS_ZH: dict[str, str] = {event.phrase_en: event.phrase_zh for event in EVENTS.values()} | {
+    "the outcome of the source": "数据来源给出的结果",
+}

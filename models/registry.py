@@ -164,10 +164,11 @@ def _open_client(address: str) -> MlflowClient:
         path = Path(address.removeprefix(_SQLITE)).resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         address = f"{_SQLITE}{path}"
-    for noisy in ("alembic", "mlflow"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
     from mlflow.tracking import MlflowClient
 
+    # After the import, which sets its own levels, and before and after the first contact, which migrates.
+    for noisy in ("alembic", "mlflow"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     client = MlflowClient(tracking_uri=address, registry_uri=address)
     client.search_experiments(max_results=1)
     for noisy in ("alembic", "mlflow"):

@@ -74,8 +74,6 @@ def demo_config(folder: Path) -> Config:
                 "artifacts": str(folder / "mlflow-artifacts"),
             },
             "company": {"name": "Demo company"},
-            # Wins are too rare in a small company to learn much from; opportunities are not.
-            "tasks": {"lead_score": {"event": "opportunity"}},
         }
         path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     return read_config(path)

@@ -95,7 +95,11 @@ class HistoryInputs:
                 if isinstance(feature.primitive, Attribute) and feature.primitive.reach
             }
         )
-        self.form = form_of_table(self._entity, generation.custom(self._entity), _own_sources(self._groups))
+        own = _own_sources(self._groups)
+        self.form = form_of_table(self._entity, generation.custom(self._entity), own)
+        # What the record keeps was never unknown in training: an entity of which nothing is told has had nothing yet.
+        self._nothing_yet: dict[str, list[dict[str, object]]] = {name: [] for name in own if generation.has(name)}
+        self._clock = str(table(self._entity).clock)
 
     def warm_up(self) -> None:
         """Compute what is known of everything a row may name."""
@@ -125,7 +129,12 @@ class HistoryInputs:
     def values(
         self, records: Sequence[ReadRecord], at: datetime, joined_at: datetime, seen: VisibleReps
     ) -> list[Mapping[str, Value]]:
-        """The features of rows with their own events, joined with what is known of what they name."""
+        """The features of rows with their own events, joined with what is known of what they name.
+
+        A row speaks for itself, whatever id it has, so that it tells nothing of entities its sender may not see.
+        Without a moment of creation it came to be at `at`; a list of events that is left out is empty.
+        """
+        created = at.astimezone(UTC).replace(tzinfo=None)
         joined = {source: self._keys(source, records, seen) for source in self._joined.sources}
         known = {
             source: self._joined.values(source, {key for key in keys if key is not None}, joined_at)
@@ -133,10 +142,11 @@ class HistoryInputs:
         }
         found: list[Mapping[str, Value]] = []
         for place, record in enumerate(records):
-            events = {**record.events, **self._rows_named(record, seen)}
-            values: dict[str, Value] = dict(
-                compute_features(self._groups, record.row, events, at, zone=self._record.zone)
-            )
+            events = {**self._nothing_yet, **record.events, **self._rows_named(record, seen)}
+            row = record.row
+            if row.get(self._clock) is None:
+                row = {**row, self._clock: created}
+            values: dict[str, Value] = dict(compute_features(self._groups, row, events, at, zone=self._record.zone))
             for source, keys in joined.items():
                 key = keys[place]
                 if key is not None:

@@ -116,7 +116,9 @@ class ScoreRequest(Request):
         default=None, description="Entities of the record."
     )
     records: Annotated[list[Record], Field(min_length=1, max_length=MOST_ROWS)] | None = Field(
-        default=None, description="Rows to score as they come."
+        default=None,
+        description="Rows to score as they come: a row speaks for itself, whatever id it has. Without `created_at` it "
+        "counts as created at `as_of`; a list of `events` that is left out says that nothing has happened yet.",
     )
     as_of: Moment | None = Field(
         default=None, description="The moment of the answer; by default the record's last refresh, or now for records."

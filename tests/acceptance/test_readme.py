@@ -96,5 +96,5 @@ def test_the_curl_of_the_readme_works_against_the_demo(demo: tuple[str, str]) ->
     (row,) = json.loads(answered.stdout)["rows"]
     assert row["status"] in {"scored", "base_rate"}
     assert 0 < row["probability"] < 1
-    assert row["event"] == "opportunity created"
+    assert row["event"] == "lead qualified"
     assert row["model_version"]

@@ -130,6 +130,20 @@ def test_a_stored_lead_sent_as_a_record_with_its_events_scores_the_same(client: 
         assert [r["feature"] for r in other["reasons"]] == [r["feature"] for r in one["reasons"]]
 
 
+def test_a_new_lead_came_to_be_at_the_moment_of_the_answer_and_nothing_has_happened_yet(
+    client: TestClient, as_role: As
+) -> None:
+    at = "2026-03-15T00:00:00Z"
+    bare = {name: value for name, value in GOOD.items() if name not in {"created_at", "events"}}
+    told = {**bare, "created_at": at, "events": {"activities": [], "changes": []}}
+    silent, nulls, full = score(
+        client, as_role("director"), {"records": [bare, {**bare, "created_at": None}, told], "as_of": at}
+    )
+    for one in (silent, nulls):
+        assert (one["probability"], one["reasons"]) == (full["probability"], full["reasons"])
+    assert [reason for reason in silent["reasons"] if reason["feature"] == "lead_age_days" and reason["value"]] == []
+
+
 def test_a_batch_equals_its_rows_one_by_one_in_any_order(client: TestClient, as_role: As) -> None:
     records = [
         {**GOOD, "lead_id": f"N{n}", "employees": 3 * n, "channel": ("web", "fair", None)[n % 3]} for n in range(40)
