@@ -168,7 +168,9 @@ def _versus(
     rows, until = plan.test.judge, predictor.about.fitted_until_position
     unseen = usable.position[rows] > (np.inf if until is None else until)
     y = usable.label[rows]
-    if unseen.sum() >= MIN_UNSEEN and 0 < y[unseen].sum() < unseen.sum():
+    # Probabilities of another event are no answers to this question; the recipe can still be fitted to it.
+    asks_the_same = predictor.about.event == usable.event
+    if asks_the_same and unseen.sum() >= MIN_UNSEEN and 0 < y[unseen].sum() < unseen.sum():
         basis, kept = "rows the champion has not seen", unseen
         other = predictor.predict_table(usable.rows.take(rows))
     else:
@@ -183,7 +185,7 @@ def _versus(
         champion=digest,
         basis=basis,
         n=int(kept.sum()),
-        is_newer=until is not None and last is not None and last > until,
+        is_newer=not asks_the_same or (until is not None and last is not None and last > until),
         log_loss=paired_interval(log_loss, y[kept], p[kept], other[kept], blocks),
         auc=paired_interval(auc, y[kept], p[kept], other[kept], blocks),
     )

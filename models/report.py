@@ -100,9 +100,10 @@ class Versus:
     champion : str
         Digest of the champion.
     basis : str
-        Rows the champion has not seen; or, too few of these, both recipes fitted anew on the same rows.
+        Rows the champion has not seen; or, when these are too few or the champion answers another event, both recipes
+        fitted anew on the same rows.
     is_newer : bool
-        The challenger knows later rows than the champion.
+        The challenger knows later rows than the champion, or another event.
     """
 
     champion: str

@@ -38,8 +38,9 @@ def test_every_link_into_the_house_leads_somewhere(name: str) -> None:
 def test_every_decision_has_its_four_sections_and_its_own_number() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     numbers = [page.name[:4] for page in pages]
-    assert len(set(numbers)) == len(numbers)
+    assert numbers == [f"{place:04d}" for place in range(1, len(pages) + 1)], "each number once, without a gap"
     for page in pages:
         text = page.read_text(encoding="utf-8")
+        assert text.startswith(f"# {page.name[:4]} ")
         for section in ("## Context", "## Decision", "## Consequences", "## Alternatives"):
             assert section in text, f"{page.name} lacks {section}"

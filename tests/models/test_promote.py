@@ -38,6 +38,8 @@ def test_training_is_registered_promoted_and_rolled_back_with_aliases(tmp_path: 
     registry = Registry(config)
     assert [row.alias for row in registry.versions("lead_score")] == [CHAMPION]
     fetched = registry.fetch("lead_score", "1", tmp_path)
+    files = [path for path in config.mlflow.artifacts.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {".json", ".md", ".svg", ".txt"}
     assert (fetched / "manifest.json").read_bytes() == (Path(first.bundle) / "manifest.json").read_bytes()
 
     second = train(SMALL_TASK, make_training_set(2600), config=config, seed=1, findings=())
@@ -48,6 +50,23 @@ def test_training_is_registered_promoted_and_rolled_back_with_aliases(tmp_path: 
     back, complaint = rollback(SMALL_TASK, config=config)
     assert (back.digest, complaint) == (first.digest, "")
     assert [row.alias for row in registry.versions("lead_score")] == ["", CHAMPION]
+
+
+def test_a_champion_of_another_event_is_compared_as_a_recipe_and_may_be_followed(
+    tmp_path: Path, make_training_set: Make
+) -> None:
+    config = make_config(tmp_path)
+    train(SMALL_TASK, make_training_set(), config=config, seed=1, findings=())
+    promote(SMALL_TASK, config=config)
+    # The same rows, asked for an event that happens where the first one does not.
+    rows = make_training_set()
+    other = replace(rows, label=1 - rows.label, event="another event")
+    report = train(SMALL_TASK, other, config=config, seed=1, findings=())
+    versus = report.versus_champion
+    assert versus is not None
+    assert versus.basis == "both recipes fitted on the same rows"
+    assert versus.is_newer
+    promote(SMALL_TASK, config=config)
 
 
 @pytest.mark.slow
