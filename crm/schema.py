@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import pyarrow as pa
@@ -57,6 +57,8 @@ class Column:
         A row without it is rejected.
     mutable : bool
         The company changes it over time; changes are kept in the table `changes`.
+    set_once : bool
+        Written with the row and only corrected later: mutable, and yet today's value is as a rule the first one.
     known_at : str or None
         Column of the same row whose moment is the first at which this value was known. Reads as of an
         earlier moment see null. A column may name itself (`closed_at` is not known before it happens).
@@ -74,6 +76,7 @@ class Column:
     unit: str | None = None
     required: bool = False
     mutable: bool = False
+    set_once: bool = False
     known_at: str | None = None
     personal: bool = False
     values: tuple[str, ...] = ()
@@ -164,6 +167,11 @@ def text(
         personal=personal,
         known_at=known_at,
     )
+
+
+def correctable(column: Column) -> Column:
+    """The column as one that is written with the row and may be corrected later; corrections are kept in `changes`."""
+    return replace(column, mutable=True, set_once=True)
 
 
 def texts(name: str, doc: str, *, mutable: bool = False) -> Column:

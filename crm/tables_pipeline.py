@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crm.schema import Table, date, integer, moment, money, number, text
+from crm.schema import Table, correctable, date, integer, moment, money, number, text
 
 PIPELINE_TABLES: tuple[Table, ...] = (
     Table(
@@ -13,13 +13,13 @@ PIPELINE_TABLES: tuple[Table, ...] = (
         columns=(
             text("lead_id", "Identifier of the lead.", required=True),
             moment("created_at", "When the lead was created.", required=True),
-            text("channel", "Channel that brought it."),
-            text("campaign", "Campaign that brought it."),
+            correctable(text("channel", "Channel that brought it.")),
+            correctable(text("campaign", "Campaign that brought it.")),
             text("referrer_account_id", "Customer that referred it.", refers_to="accounts"),
-            text("region", "Region."),
-            text("industry", "Industry."),
-            text("title", "Title of the contact, as a role and never a name."),
-            integer("employees", "Employees of the company.", unit="people"),
+            correctable(text("region", "Region.")),
+            correctable(text("industry", "Industry.")),
+            correctable(text("title", "Title of the contact, as a role and never a name.")),
+            correctable(integer("employees", "Employees of the company.", unit="people")),
             text("rep_id", "Owner now.", refers_to="reps", mutable=True),
             text(
                 "account_id", "Account it became part of.", refers_to="accounts", mutable=True, known_at="converted_at"

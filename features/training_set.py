@@ -115,7 +115,7 @@ def _graded(generation: Generation, groups: Sequence[FeatureGroup]) -> tuple[Fie
         primitive, field = each.primitive, each.field
         if isinstance(primitive, Attribute) and (primitive.table, primitive.column) not in kept:
             column = column_of(primitive.table, primitive.column, primitive.dtype)
-            field = replace(field, grade=Grade.B) if column.mutable else field
+            field = replace(field, grade=Grade.B) if column.mutable and not column.set_once else field
         graded.append(field)
     return tuple(graded)
 
