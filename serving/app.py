@@ -10,7 +10,7 @@ from typing import TypedDict
 
 import structlog
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp
@@ -18,7 +18,8 @@ from starlette.types import ASGIApp
 from crm.app_database import open_database
 from crm.config import Config
 from models.tasks.lead_score import TASK
-from serving.auth import Keyring, require_scopes
+from serving.api_page import POLICY, render_api
+from serving.auth import Keyring, declared_scope, require_scopes
 from serving.background import follow
 from serving.door import Documented
 from serving.errors import add_error_handlers
@@ -96,6 +97,7 @@ def create_app(config: Config, *, clock: Callable[[], datetime] = utc_now, watch
     add_error_handlers(app)
     app.add_middleware(_guard, limits=Limits(body_bytes=config.serving.most_body_bytes))
     require_scopes(app)
+    _state_scopes(app)
     return app
 
 
@@ -103,8 +105,16 @@ def _guard(app: ASGIApp, limits: Limits) -> Guard:
     return Guard(app, limits)
 
 
-async def _docs(_request: Request) -> HTMLResponse:
-    return get_swagger_ui_html(openapi_url="/openapi.json", title="salescast")
+async def _docs(request: Request) -> HTMLResponse:
+    return HTMLResponse(render_api(request.app.openapi()), headers={"Content-Security-Policy": POLICY})
+
+
+def _state_scopes(app: FastAPI) -> None:
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            scope = declared_scope(route)
+            stated = {} if scope is None else {"x-scope": scope.value}
+            route.openapi_extra = {**(route.openapi_extra or {}), **stated}
 
 
 def _make_service(config: Config, clock: Callable[[], datetime]) -> Service:

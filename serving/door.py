@@ -10,8 +10,8 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
-from serving.errors import MEDIA_TYPE, FieldError, MalformedRequest
-from serving.schemas import ProblemAnswer
+from serving.errors import MEDIA_TYPE, TABLE, FieldError, MalformedRequest
+from serving.service_schemas import ProblemAnswer
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -28,14 +28,25 @@ def problems(*statuses: int, always: bool = True) -> Responses:
     >>> sorted(problems(404, always=False))
     [404]
     """
-    stated = {*statuses, *(_ALWAYS if always else ())}
-    return {
-        status: {
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}},
-        }
-        for status in sorted(stated)
+    return {status: _problem(status) for status in sorted({*statuses, *(_ALWAYS if always else ())})}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    rows = [row for row in TABLE.values() if row.status == status]
+    names = sorted({row.name for row in rows})
+    document: dict[str, Any] = {
+        "description": f"{HTTPStatus(status).phrase}: {', '.join(names)}.",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}},
     }
+    if any("Retry-After" in row.headers for row in rows):
+        seconds = {"type": "integer", "description": "Seconds after which to try again."}
+        document["headers"] = {"Retry-After": {"schema": seconds}}
+    return document
+
+
+def chinese(summary: str) -> dict[str, Any]:
+    """A route's summary in Chinese, for the OpenAPI document."""
+    return {"x-summary-zh": summary}
 
 
 class Documented(FastAPI):

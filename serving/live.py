@@ -120,9 +120,9 @@ class Live:
 
 
 _ABSENT = {
-    "record": "nothing was taken in yet",
-    "champion": "no model was promoted yet",
-    "scores": "no refresh was made yet",
+    "record": "nothing was taken in yet: salescast ingest",
+    "champion": "no model was promoted yet: salescast train, then salescast promote",
+    "scores": "no refresh was made yet: salescast refresh",
 }
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic.config import JsonDict
+
+from crm.schema import DType
+from crm.tables import table
 
 MOST_ROWS = 1000
 _FIRST_YEAR = 1990
@@ -26,7 +29,7 @@ _REASON: JsonDict = {
     "text_en": "3 meetings in the last 30 days raise the score",
     "text_zh": "近30天有3次会议，提高了评分",
 }
-_ROW: JsonDict = {
+EXAMPLE_ROW: JsonDict = {
     "entity_id": "L-1042",
     "status": "scored",
     "probability": 0.6312,
@@ -43,6 +46,11 @@ _ROW: JsonDict = {
     "evidence": {"n": 412, "realised": 0.617},
     "message": None,
 }
+
+
+def _told(en: str, zh: str, **bounds: Any) -> Any:
+    """A field with its meaning in both languages."""
+    return Field(description=en, json_schema_extra={"x-description-zh": zh}, **bounds)
 
 
 class Request(BaseModel):
@@ -87,17 +95,46 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-03-31T08:00:00+08:00"]}),
 ]
 EntityId = Annotated[str, Field(min_length=1, max_length=200)]
-Record = Annotated[
-    object,
-    WithJsonSchema(
-        {
-            "type": "object",
-            "description": "The entity's own columns under the record's names, custom columns too; amounts in "
-            "currency units. `account_id` joins what is known of the account; `events` holds lists of rows by table.",
-            "additionalProperties": True,
+_JSON_TYPE: dict[DType, JsonDict] = {
+    DType.TEXT: {"type": "string"},
+    DType.TEXTS: {"type": "array", "items": {"type": "string"}},
+    DType.INTEGER: {"type": "integer"},
+    DType.NUMBER: {"type": "number"},
+    DType.MONEY: {"type": "number"},
+    DType.FLAG: {"type": "boolean"},
+    DType.DATE: {"type": "string", "format": "date"},
+    DType.TIMESTAMP: {"type": "string", "format": "date-time"},
+}
+
+
+def record_schema(name: str) -> JsonDict:
+    """The JSON schema of a row of a table of the record, as it may come with a request."""
+    properties: dict[str, Any] = {}
+    for column in table(name).columns:
+        unit = ", in currency units" if column.dtype is DType.MONEY else f", {column.unit}" if column.unit else ""
+        allowed = {"enum": list(column.values)} if column.values else {}
+        properties[column.name] = {
+            **_JSON_TYPE[column.dtype],
+            **allowed,
+            "description": f"{column.doc.rstrip('.')}{unit}.",
         }
-    ),
-]
+    properties["account_id"] = {"type": "string", "description": "Joins what is known of the account, where visible."}
+    properties["events"] = {
+        "type": "object",
+        "description": "Lists of rows by table, for instance `activities`, in the columns of that table.",
+        "additionalProperties": {"type": "array", "items": {"type": "object"}},
+    }
+    return {
+        "type": "object",
+        "description": "The entity's own columns, custom ones too; all may be left out or null. Where the company "
+        "keeps a flat table the columns are those of its file, written as in the file. A row that does not fit is "
+        "answered `invalid` by itself.",
+        "properties": properties,
+        "additionalProperties": True,
+    }
+
+
+Record = Annotated[object, WithJsonSchema(record_schema("leads"))]
 
 
 class ScoreRequest(Request):
@@ -113,15 +150,26 @@ class ScoreRequest(Request):
     )
 
     ids: Annotated[list[EntityId], Field(min_length=1, max_length=MOST_ROWS)] | None = Field(
-        default=None, description="Entities of the record."
+        default=None,
+        description=f"Ids of entities of the record, 1 to {MOST_ROWS:,}; an id may stand twice.",
+        json_schema_extra={"x-description-zh": "记录中的编号。"},
     )
     records: Annotated[list[Record], Field(min_length=1, max_length=MOST_ROWS)] | None = Field(
         default=None,
-        description="Rows to score as they come: a row speaks for itself, whatever id it has. Without `created_at` it "
-        "counts as created at `as_of`; a list of `events` that is left out says that nothing has happened yet.",
+        description=f"Rows to score as they come, 1 to {MOST_ROWS:,}: columns of the record and custom ones, each may "
+        "be left out. A row speaks for itself, whatever id it has: without `created_at` it counts as created at "
+        "`as_of`, and a list of `events` that is left out says that nothing has happened yet. Where the company keeps "
+        "a flat table the columns are those of its file, written as there.",
+        json_schema_extra={
+            "x-description-zh": "随请求发送的待评分行；列名与记录一致，平表则与其文件一致。未给 created_at 视为在 as_of 创建，"
+            "未给 events 视为尚无任何事件。"
+        },
     )
     as_of: Moment | None = Field(
-        default=None, description="The moment of the answer; by default the record's last refresh, or now for records."
+        default=None,
+        description="The moment of the answer, with its offset and not in the future; by default the record's last "
+        "refresh for ids, and now for records. It stands above `fresh`.",
+        json_schema_extra={"x-description-zh": "答案的时点，须带时区偏移且不晚于现在。"},
     )
 
     @model_validator(mode="after")
@@ -155,178 +203,94 @@ class Trend(StrEnum):
 class ReasonAnswer(Answer):
     """One reason: score points that it adds or takes away."""
 
-    feature: str
-    value: float | str | bool | None
-    effect: float
-    text_en: str
-    text_zh: str
+    feature: str = _told("Name of the feature or column.", "特征或列的名称。")
+    value: float | str | bool | None = _told(
+        "Its value for this row; null when unknown.", "该行的取值；未知时为 null。"
+    )
+    effect: float = _told(
+        "Percentage points of probability that the value adds (above 0) or takes away (below 0).",
+        "该取值使概率增加（正）或减少（负）的百分点。",
+    )
+    text_en: str = _told("The reason as an English sentence.", "英文说明。")
+    text_zh: str = _told("The reason as a Chinese sentence.", "中文说明。")
 
 
 class Evidence(Answer):
     """What happened to past rows of about this probability that the model had not seen."""
 
-    n: int
-    realised: float
+    n: int = _told("How many such rows there were; few mean weak evidence.", "此类历史行的数量；越少证据越弱。", ge=0)
+    realised: float = _told("The share of them that had the event, 0 to 1.", "其中实际发生的比例（0–1）。", ge=0, le=1)
 
 
 class ScoreRow(Answer):
     """One answered row; rows stand in the order of the request."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_ROW]})
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_ROW]})
 
-    entity_id: str | None
-    status: RowStatus
-    probability: float | None
-    score: int | None = Field(ge=1, le=100)
-    grade: str | None
-    percentile: int | None = Field(ge=0, le=100)
-    horizon_days: int | None
-    event: str | None
-    trend: Trend
-    reasons: list[ReasonAnswer]
-    prediction_id: str | None
-    model_version: str | None
-    as_of: datetime | None
-    evidence: Evidence | None
-    message: str | None = Field(description="Why a row has no score, or what to mend in it.")
+    entity_id: str | None = _told(
+        "The id as it was asked for, or that of the record; null for a record without one.",
+        "请求或记录中的编号；记录没有编号时为 null。",
+    )
+    status: RowStatus = _told(
+        "scored; base_rate: the model is a base rate, too little was known to learn more; abstained: the outcome is "
+        "known or the entity did not exist at `as_of`; insufficient_data: no model was promoted; review: a person has "
+        "to look; not_found: unknown, or not for this key; invalid: `message` says what to mend. Other rows of the "
+        "same request are not touched.",
+        "scored 已评分；base_rate 仅有基准概率；abstained 结果已知或当时尚不存在；insufficient_data 尚无上线模型；"
+        "review 需人工处理；not_found 不存在或无权查看；invalid 输入有误，见 message。",
+    )
+    probability: float | None = _told(
+        "Calibrated probability, 0 to 1, that `event` comes within `horizon_days` after `as_of`: of 100 rows with 0.3 "
+        "about 30 have it.",
+        "校准后的概率（0–1）：在 as_of 之后 horizon_days 天内发生 event 的可能性。",
+        ge=0,
+        le=1,
+    )
+    score: int | None = _told(
+        "The probability in percent, rounded, 1 to 100; high means that `event` is likely.",
+        "百分制评分（1–100）；越高越可能发生。",
+        ge=1,
+        le=100,
+    )
+    grade: str | None = _told(
+        "A, B, C or D by fixed score cut-offs (75, 50, 25 unless the settings say otherwise); a retraining never "
+        "moves them.",
+        "等级 A–D，按固定分数线（默认 75、50、25），重新训练不会改变分数线。",
+    )
+    percentile: int | None = _told(
+        "Share in percent, 0 to 100, of the open entities of the last refresh that score no higher; null before one.",
+        "在上次刷新的未关闭对象中的百分位（0–100）。",
+        ge=0,
+        le=100,
+    )
+    horizon_days: int | None = _told(
+        "Days within which the event counts; null for a flat table without dates.",
+        "事件计入的天数；平表为 null。",
+    )
+    event: str | None = _told("What the probability is of.", "概率所指的事件。")
+    trend: Trend = _told(
+        "The score against that of seven days before; unknown when there was none.",
+        "与七天前评分相比：improving 上升、steady 平稳、declining 下降、unknown 未知。",
+    )
+    reasons: list[ReasonAnswer] = _told("The strongest reasons, largest effect first.", "主要原因，按影响从大到小。")
+    prediction_id: str | None = _told(
+        "Under this id the row is kept; `GET /v1/predictions/{prediction_id}` gives it again.", "该答案的留存编号。"
+    )
+    model_version: str | None = _told("The version of the model that answered.", "作答模型的版本。")
+    as_of: datetime | None = _told(
+        "The moment of the answer, UTC: nothing that was recorded later went into it.",
+        "答案的时点（UTC）：之后记录的信息未被使用。",
+    )
+    evidence: Evidence | None = _told(
+        "What became of past rows of about this probability.", "历史上概率相近的行的实际结果。"
+    )
+    message: str | None = _told("Why a row has no score, or what to mend in it.", "没有评分的原因，或需要修正之处。")
 
 
 class ScoreAnswer(Answer):
     """The answer to a scoring request."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"task": "lead_score", "rows": [_ROW]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"task": "lead_score", "rows": [EXAMPLE_ROW]}]})
 
-    task: str
-    rows: list[ScoreRow]
-
-
-class ModelVersion(Answer):
-    """One publication of a model."""
-
-    version: str
-    digest: str
-    published_at: str
-    action: str
-
-
-class ModelSummary(Answer):
-    """What answers for one task."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "task": "lead_score",
-                    "question_en": "Which open leads will we win?",
-                    "question_zh": "哪些线索会成交？",
-                    "model_version": "3",
-                    "digest": "9f2c",
-                    "kind": "booster",
-                    "event": "opportunity won",
-                    "horizon_days": 90,
-                    "base_rate": 0.184,
-                    "fitted_until": "2026-03-31T16:00:00",
-                }
-            ]
-        }
-    )
-
-    task: str
-    question_en: str
-    question_zh: str
-    model_version: str | None
-    digest: str | None
-    kind: str | None
-    event: str | None
-    horizon_days: int | None
-    base_rate: float | None
-    fitted_until: str | None
-
-
-class ModelList(Answer):
-    """All tasks."""
-
-    models: list[ModelSummary]
-
-
-class ModelCard(Answer):
-    """One task's champion: its card, its history and its figures."""
-
-    model: ModelSummary
-    card_en: str | None
-    card_zh: str | None
-    inputs: list[str]
-    figures: dict[str, float | None]
-    versions: list[ModelVersion]
-
-
-class StoredPrediction(Answer):
-    """One answered row as it was kept."""
-
-    prediction_id: str
-    task: str
-    entity_id: str
-    as_of: datetime | None
-    model_version: str
-    digest: str
-    created_at: datetime
-    answer: ScoreRow
-
-
-class Live(Answer):
-    """The process runs."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "live"}]})
-
-    status: str
-
-
-class Ready(Answer):
-    """Which parts of the service are there; `status` is ready when all are."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"status": "ready", "parts": {"record": "ready", "champion": "ready", "database": "ready"}}]
-        }
-    )
-
-    status: str
-    parts: dict[str, str]
-
-
-class ProblemAnswer(Answer):
-    """An error (RFC 9457)."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "urn:salescast:problem:malformed-request",
-                    "title": "Unprocessable Content",
-                    "status": 422,
-                    "detail": "The request does not fit the form that the documentation of this route states.",
-                    "instance": "urn:salescast:request:6f1e0c7e4be24f0f9a1b2c3d4e5f6a7b",
-                    "request_id": "6f1e0c7e4be24f0f9a1b2c3d4e5f6a7b",
-                    "errors": [{"location": "body.ids", "message": "required"}],
-                }
-            ]
-        }
-    )
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    request_id: str
-    errors: list[ProblemField]
-
-
-class ProblemField(Answer):
-    """Where in the request something is wrong."""
-
-    location: str
-    message: str
-
-
-ProblemAnswer.model_rebuild()
+    task: str = Field(description="The task that answered.")
+    rows: list[ScoreRow] = Field(description="One row an id or record, in the order of the request.")

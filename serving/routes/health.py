@@ -10,14 +10,20 @@ from starlette.concurrency import run_in_threadpool
 
 from serving import metrics
 from serving.auth import MetricsReader
-from serving.door import GuardedRoute, json_answer, problems
-from serving.schemas import Live, Ready
+from serving.door import GuardedRoute, chinese, json_answer, problems
 from serving.service import Service, ServiceOf
+from serving.service_schemas import Live, Ready
 
 router = APIRouter(tags=["health"], route_class=GuardedRoute)
 
 
-@router.get("/health/live", response_model=Live, responses=problems(429, 431, 500, always=False))
+@router.get(
+    "/health/live",
+    summary="Is the process alive?",
+    response_model=Live,
+    responses=problems(429, 431, 500, always=False),
+    openapi_extra=chinese("进程是否在运行"),
+)
 async def is_live() -> Response:
     """Say that the process runs."""
     return json_answer({"status": "live"})
@@ -25,6 +31,8 @@ async def is_live() -> Response:
 
 @router.get(
     "/health/ready",
+    summary="Can it answer?",
+    openapi_extra=chinese("服务各部分是否就绪"),
     response_model=Ready,
     responses={503: {"description": "A part is missing.", "model": Ready}, **problems(429, 431, 500, always=False)},
 )
@@ -50,7 +58,13 @@ def _database_answers(service: Service) -> bool:
     return True
 
 
-@router.get("/metrics", response_class=PlainTextResponse, responses=problems())
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    openapi_extra=chinese("Prometheus 指标"),
+    response_class=PlainTextResponse,
+    responses=problems(),
+)
 async def read_metrics(_reader: MetricsReader) -> Response:
     """The service's own figures as Prometheus reads them."""
     return PlainTextResponse(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")

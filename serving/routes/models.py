@@ -13,9 +13,9 @@ from models.task import Task
 from models.tasks.lead_score import TASK
 from serving.auth import ModelReader
 from serving.champion import Champion
-from serving.door import GuardedRoute, json_answer, problems
+from serving.door import GuardedRoute, chinese, json_answer, problems
 from serving.errors import UnknownThing
-from serving.schemas import ModelCard, ModelList
+from serving.model_schemas import ModelCard, ModelList
 from serving.service import Service, ServiceOf
 
 router = APIRouter(prefix="/v1", tags=["models"], route_class=GuardedRoute)
@@ -24,13 +24,25 @@ TASKS: dict[str, Task] = {TASK.name: TASK}
 TaskName = Annotated[str, Path(pattern=r"^[a-z_]{1,40}$", examples=["lead_score"])]
 
 
-@router.get("/models", response_model=ModelList, responses=problems())
+@router.get(
+    "/models",
+    summary="What answers",
+    openapi_extra=chinese("各任务及其作答模型"),
+    response_model=ModelList,
+    responses=problems(),
+)
 async def list_models(_reader: ModelReader, service: ServiceOf) -> Response:
     """All tasks and the model that answers for each."""
     return json_answer({"models": [_summary(task, _champion(service, task)) for task in TASKS.values()]})
 
 
-@router.get("/models/{task}", response_model=ModelCard, responses=problems(404))
+@router.get(
+    "/models/{task}",
+    summary="A model's card, figures and history",
+    openapi_extra=chinese("模型卡、指标与历史"),
+    response_model=ModelCard,
+    responses=problems(404),
+)
 async def read_model(task: TaskName, _reader: ModelReader, service: ServiceOf) -> Response:
     """The champion of one task: its card, its history, its figures."""
     stated = TASKS.get(task)

@@ -13,10 +13,10 @@ from starlette.concurrency import run_in_threadpool
 from crm.app_database import PredictionRow
 from models.tasks.lead_score import TASK
 from serving.auth import PredictionReader
-from serving.door import GuardedRoute, json_answer, problems
+from serving.door import GuardedRoute, chinese, json_answer, problems
 from serving.errors import UnknownThing
+from serving.model_schemas import StoredPrediction
 from serving.roles import Principal
-from serving.schemas import StoredPrediction
 from serving.service import Service, ServiceOf
 
 router = APIRouter(prefix="/v1", tags=["predictions"], route_class=GuardedRoute)
@@ -26,7 +26,13 @@ PredictionId = Annotated[
 ]
 
 
-@router.get("/predictions/{prediction_id}", response_model=StoredPrediction, responses=problems(404))
+@router.get(
+    "/predictions/{prediction_id}",
+    summary="An answer as it was kept",
+    openapi_extra=chinese("查询留存的答案"),
+    response_model=StoredPrediction,
+    responses=problems(404),
+)
 async def read_prediction(prediction_id: PredictionId, reader: PredictionReader, service: ServiceOf) -> Response:
     """One answered row, for callers who may see its entity."""
     row = await run_in_threadpool(_read, service, prediction_id)

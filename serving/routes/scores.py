@@ -12,7 +12,7 @@ from models.tasks.lead_score import TASK
 from serving import metrics
 from serving.answers import AnswerRow, ScoreOut
 from serving.auth import LeadScorer
-from serving.door import GuardedRoute, json_answer, problems
+from serving.door import GuardedRoute, chinese, json_answer, problems
 from serving.errors import FieldError, MalformedRequest
 from serving.prediction_log import Kept
 from serving.schemas import ScoreAnswer, ScoreRequest
@@ -34,7 +34,13 @@ _EXAMPLES = {
 }
 
 
-@router.post("/leads/score", response_model=ScoreAnswer, responses=problems(415))
+@router.post(
+    "/leads/score",
+    summary="Score leads",
+    openapi_extra=chinese("线索评分：概率、分数、等级、趋势与原因"),
+    response_model=ScoreAnswer,
+    responses=problems(415),
+)
 async def score_leads(
     request: Request,
     asked_for: Annotated[ScoreRequest, Body(openapi_examples=_EXAMPLES)],

@@ -40,8 +40,8 @@ def test_ready_says_which_part_is_missing(tmp_path: Path, own_house) -> None:
         answer = client.get("/health/ready")
         assert answer.status_code == 503
         parts = answer.json()["parts"]
-        assert parts["record"] == "nothing was taken in yet"
-        assert parts["champion"] == "no model was promoted yet"
+        assert parts["record"].startswith("nothing was taken in yet")
+        assert parts["champion"].startswith("no model was promoted yet")
         assert parts["database"] == "ready"
         assert client.get("/health/live").status_code == 200
         assert ask(client, own_house)[0]["status"] == "not_found"

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from crm.config import Config, ServingSection
-from serving import schemas
+from serving import model_schemas, schemas, service_schemas
 from serving.app import create_app
 from serving.auth import PUBLIC, RouteWithoutScope, declared_scope, require_scopes
 from serving.roles import ROLE_SCOPES, Role, Scope
@@ -29,6 +29,7 @@ CALLS: dict[str, tuple[str, str, dict[str, object] | None]] = {
     "/v1/models/{task}": ("GET", "/v1/models/lead_score", None),
     "/v1/predictions/{prediction_id}": ("GET", f"/v1/predictions/{PREDICTION}", None),
 }
+FORMS = [kind for module in (schemas, model_schemas, service_schemas) for kind in vars(module).values()]
 ROLES = ("director", "manager", "rep", "service", "data_scientist", "nothing")
 GRANTED = {
     "service": {Scope.LEADS_SCORE, Scope.PREDICTIONS_READ, Scope.MODELS_READ},
@@ -56,7 +57,7 @@ def assert_problem(answer, status: int) -> dict[str, object]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     content = answer.json()
-    schemas.ProblemAnswer.model_validate(content)
+    service_schemas.ProblemAnswer.model_validate(content)
     assert content["status"] == status
     assert content["request_id"] == answer.headers["x-request-id"]
     assert len(content["errors"]) <= 20
@@ -96,7 +97,7 @@ def test_every_route_states_its_answer_and_its_errors(app: FastAPI) -> None:
 def test_every_answer_has_an_example_and_no_defaults() -> None:
     answers = [
         kind
-        for kind in vars(schemas).values()
+        for kind in FORMS
         if isinstance(kind, type) and issubclass(kind, schemas.Answer) and kind is not schemas.Answer
     ]
     assert len(answers) > 10
@@ -105,7 +106,7 @@ def test_every_answer_has_an_example_and_no_defaults() -> None:
 
 
 def test_examples_have_the_form_they_illustrate() -> None:
-    for kind in vars(schemas).values():
+    for kind in FORMS:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             extra = kind.model_config.get("json_schema_extra") or {}
             assert isinstance(extra, dict)
@@ -216,7 +217,7 @@ def test_names_that_are_no_tasks_never_fail_the_service(client: TestClient, as_r
 
 def test_a_model_card_shows_figures_history_and_both_languages(client: TestClient, as_role: As) -> None:
     content = client.get("/v1/models/lead_score", headers=as_role("data_scientist")).json()
-    schemas.ModelCard.model_validate(content)
+    model_schemas.ModelCard.model_validate(content)
     assert content["figures"] == {"test.auc": 0.81, "baseline.auc": 0.7}
     assert (content["card_en"], content["card_zh"]) == ("# Card", "# 卡")
     assert content["versions"][0]["version"] == "1"
@@ -224,7 +225,7 @@ def test_a_model_card_shows_figures_history_and_both_languages(client: TestClien
 
 def test_models_are_listed(client: TestClient, as_role: As) -> None:
     content = client.get("/v1/models", headers=as_role("director")).json()
-    schemas.ModelList.model_validate(content)
+    model_schemas.ModelList.model_validate(content)
     assert content["models"][0]["task"] == "lead_score"
 
 
