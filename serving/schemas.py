@@ -161,8 +161,8 @@ class ScoreRequest(Request):
         "`as_of`, and a list of `events` that is left out says that nothing has happened yet. Where the company keeps "
         "a flat table the columns are those of its file, written as there.",
         json_schema_extra={
-            "x-description-zh": "随请求发送的待评分行；列名与记录一致，平表则与其文件一致。未给 created_at 视为在 as_of 创建，"
-            "未给 events 视为尚无任何事件。"
+            "x-description-zh": "随请求发送的待评分行；列名与记录一致，平表则与其文件一致。"
+            "未给 created_at 视为在 as_of 创建，未给 events 视为尚无任何事件。"
         },
     )
     as_of: Moment | None = Field(
