@@ -230,6 +230,9 @@ class _Card:
         if gap is not None:
             figures = {"random": _figure(gap.auc_random), "in_time": _figure(gap.auc_in_time)}
             self._add("- ", "gap", gap=f"{gap.gap:+.3f}", **figures)
+        # The first is said by the card's own words.
+        for limit in report.limits if report.has_time else report.limits[1:]:
+            self._lines += [f"- {self._said(limit)}", ""]
         if not report.has_time:
             self._add("- ", "no_time")
         events = self._predictor.about.n_positives

@@ -34,6 +34,16 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
         r"有 \1 种不同文本，超过 \2 种：每种太少，学不到东西",
     ),
     (r"^texts of more than (\d+) characters on average: free text$", r"平均超过 \1 个字符：是自由文本"),
+    (
+        r"^the level moves: the event rate of earlier windows went from ([\d.]+%) to ([\d.]+%); "
+        r"trust the order before the level$",
+        r"水平在移动：更早的各窗口事件率在 \1 至 \2 之间；先信排序，后信水平。",
+    ),
+    (
+        r"^on the test window the untuned baseline has the smaller log loss \(by ([\d.]+) to ([\d.]+)\); "
+        r"the learner was chosen on earlier windows alone$",
+        r"测试窗口上未调参的基线对数损失更小（差 \1 至 \2）；学习器只凭更早的窗口选定。",
+    ),
     (r"no time: rows were split by hash, so the figures are optimistic", "没有时间顺序：按哈希划分，指标偏乐观"),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -27,6 +28,9 @@ N_DRAWS = 400
 LEAST_DRAWS = 100
 ROWS_FOR_ALL_DRAWS = 15_000
 MIN_UNSEEN = 200
+# The event rate is said to move when the windows differ by this factor and chance would not do it once in 1,000.
+MOVING_LEVEL = 1.5
+CHANCE_OF_MOVING = 0.001
 
 
 def examine(
@@ -63,11 +67,13 @@ def examine(
     p = sigmoid(calibration.calibrator(model.log_odds(usable, rows)))
     constant = np.full(len(y), usable.label[fit].mean())
     n_draws = draws_for(len(rows))
+    folds = _folds(usable, choice)
     blocks = make_blocks(test.group, n_draws=n_draws, seed=seed)
     if 0 < y.sum() < len(y):
         name, baseline = _baseline(usable, plan, seed=seed)
     else:
         name, baseline = "constant", constant
+    intervals = judge.intervals(y, p, baseline, blocks)
     return replace(
         report,
         n_train=len(fit),
@@ -84,9 +90,10 @@ def examine(
             "baseline": judge.figures(y, baseline),
             "constant": judge.figures(y, constant),
         },
-        intervals=judge.intervals(y, p, baseline, blocks),
+        intervals=intervals,
+        limits=(*report.limits, *_limits(plan, folds, intervals)),
         segments=judge.segments(test, p, seed=seed, n_draws=n_draws // 4),
-        folds=_folds(usable, choice),
+        folds=folds,
         candidates=choice.table,
         calibration=judge.calibration_bins(y, p, blocks),
         calibrators=calibration.losses,
@@ -125,6 +132,34 @@ def _folds(usable: TrainingSet, choice: Choice) -> tuple[FoldFigures, ...]:
         )
         for part in choice.judged
     )
+
+
+def _limits(plan: Plan, folds: Sequence[FoldFigures], intervals: Mapping[str, tuple[float, float]]) -> list[str]:
+    """What the figures themselves warn of, in words that `models.card_reasons` knows in Chinese."""
+    found = []
+    if plan.has_time and _level_moves(folds):
+        rates = [fold.base_rate for fold in folds]
+        found.append(
+            f"the level moves: the event rate of earlier windows went from {min(rates):.1%} to {max(rates):.1%}; "
+            "trust the order before the level"
+        )
+    low, high = intervals["log_loss_minus_baseline"]
+    if low > 0:
+        found.append(
+            f"on the test window the untuned baseline has the smaller log loss (by {low:.3f} to {high:.3f}); "
+            "the learner was chosen on earlier windows alone"
+        )
+    return found
+
+
+def _level_moves(folds: Sequence[FoldFigures]) -> bool:
+    from scipy.stats import chi2_contingency
+
+    counts = np.array([[fold.base_rate * fold.n_judged, (1 - fold.base_rate) * fold.n_judged] for fold in folds])
+    rates = [fold.base_rate for fold in folds]
+    if len(folds) < 2 or (counts.sum(axis=0) == 0).any() or max(rates) < MOVING_LEVEL * min(rates):
+        return False
+    return bool(chi2_contingency(counts).pvalue < CHANCE_OF_MOVING)
 
 
 def _random_gap(usable: TrainingSet, plan: Plan, learner: str, in_time: float, *, seed: int) -> RandomSplitGap | None:

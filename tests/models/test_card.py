@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from features import leakage, leakage_record
@@ -97,3 +98,28 @@ def test_calibration_plot_is_a_drawing_with_one_dot_a_tenth(language: str, train
     assert len(dots) == len(trained.report.calibration) == 10
     for tenth in trained.report.calibration:
         assert tenth.low <= tenth.event_rate <= tenth.high
+
+
+def test_card_says_in_both_languages_that_the_level_moves_and_that_the_baseline_did_better(trained: Trained) -> None:
+    assert trained.predictor is not None
+    limits = (
+        "the level moves: the event rate of earlier windows went from 5.1% to 15.7%; trust the order before the level",
+        "on the test window the untuned baseline has the smaller log loss (by 0.010 to 0.020); the learner was chosen "
+        "on earlier windows alone",
+    )
+    cards = write_cards(TASK, replace(trained.report, limits=limits), trained.predictor)
+    for limit in limits:
+        assert f"- {limit}" in cards["en"]
+    assert "更早的各窗口事件率在 5.1% 至 15.7% 之间" in cards["zh"]
+    assert "基线对数损失更小（差 0.010 至 0.020）" in cards["zh"]
+
+
+def test_a_base_rate_that_moves_is_a_limit_and_a_steady_one_is_none(make_training_set: Make) -> None:
+    task = replace(TASK, candidates=("base_rate", "logistic"))
+    steady = make_training_set(1600)
+    place = np.arange(1600)
+    # In the later half of the past every second lead that was lost is won.
+    won = np.where((place > 900) & (place % 2 == 0), 1.0, steady.label)
+    assert fit_task(task, steady, seed=1).report.limits == ()
+    moved = fit_task(task, replace(steady, label=won), seed=1).report.limits
+    assert moved[0].startswith("the level moves: ")
