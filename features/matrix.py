@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -136,3 +137,14 @@ class TrainingSet:
         """The training set without the named fields."""
         fields = tuple(field for field in self.fields if field.name not in names)
         return replace(self, fields=fields, rows=self.rows.select([field.name for field in fields]))
+
+    def digest(self) -> str:
+        """A name for these rows and outcomes: equal data have it, others have another; no value can be read from it."""
+        found = hashlib.sha256(repr([(field.name, field.kind.value) for field in self.fields]).encode())
+        for name in self.rows.column_names:
+            column = self.rows.column(name).combine_chunks()
+            held = column.to_numpy(zero_copy_only=False)
+            found.update("\x1f".join(map(str, held.tolist())).encode() if held.dtype == object else held.tobytes())
+        for values in (self.entity_id.astype(str), self.position, self.label):
+            found.update(np.ascontiguousarray(values).tobytes())
+        return found.hexdigest()

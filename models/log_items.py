@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TypeAlias
 
@@ -80,5 +81,15 @@ def items_of(report: TrainReport, bundle: Path) -> Iterator[LogItem]:
     yield Tag(name="status", value=report.status)
     yield Tag(name="reason", value=report.reason)
     yield Tag(name="digest", value=report.digest)
+    yield Tag(name="data_digest", value=report.data_digest)
+    yield Tag(name="salescast_version", value=_version())
     yield Tag(name="left_out", value=", ".join(finding.column for finding in report.leakage)[:500])
     yield Files(folder=bundle, place="bundle")
+
+
+def _version() -> str:
+    """The installed version of the program; `source` when it runs from a folder that was never installed."""
+    try:
+        return metadata.version("salescast")
+    except metadata.PackageNotFoundError:
+        return "source"

@@ -137,6 +137,8 @@ class TrainReport:
         Metric name, or `auc_minus_baseline` and the like, to [low, high], 95 % block bootstrap.
     leakage : tuple of Finding
         Columns that must not be learned from.
+    data_digest : str
+        Name of the rows that were learned from and judged on: equal for equal data, and nothing can be read from it.
     leakage_measures : tuple of Figure
         Figures beside the search: shuffled labels, noise, random against time, shared accounts, back-dating.
     """
@@ -173,6 +175,7 @@ class TrainReport:
     value_replay: tuple[Replay, ...] = ()
     versus_champion: Versus | None = None
     limits: tuple[str, ...] = ()
+    data_digest: str = ""
     bundle: str = ""
     digest: str = ""
     model_version: str = ""

@@ -135,6 +135,7 @@ def _empty_report(
         horizon_days=training_set.horizon_days,
         gap_days=training_set.gap_days,
         has_time=usable.has_time,
+        data_digest=usable.digest(),
         leakage=findings,
         left_out={left.column: left.reason for left in training_set.left_out},
         limits=limits,

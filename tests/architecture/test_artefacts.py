@@ -7,12 +7,14 @@ import numpy as np
 import pyarrow as pa
 
 from features.matrix import Field, Kind
-from models.bundle import About, Predictor, load_bundle, save_bundle
+from models.bundle import load_bundle, save_bundle
 from models.calibrator import IDENTITY
 from models.candidates import fit_base_rate
+from models.card_plot import write_plot
 from models.encoding import make_encoder
 from models.golden import make_golden
 from models.log_items import Files, items_of
+from models.predictor import About, Predictor
 from models.report import TrainReport
 
 ROOT = Path(__file__).parents[2]
@@ -57,9 +59,11 @@ def test_a_registered_bundle_is_json_markdown_and_trees_and_names_no_module_of_o
     )
     predictor = Predictor(about=about, encoder=encoder, calibrator=IDENTITY, additive=fitted.additive)
     cards = {"en": "# Card", "zh": "# 卡片"}
-    save_bundle(predictor, tmp_path / "bundle", cards=cards, report="{}", golden=make_golden(predictor))
+    plots = {language: write_plot((), language=language) for language in cards}
+    golden = make_golden(predictor)
+    save_bundle(predictor, tmp_path / "bundle", cards=cards, report="{}", golden=golden, plots=plots)
     files = sorted(path.name for path in (tmp_path / "bundle").iterdir())
-    assert {Path(name).suffix for name in files} <= {".json", ".md", ".txt"}
+    assert {Path(name).suffix for name in files} <= {".json", ".md", ".svg", ".txt"}
     ours = tuple(f"{package}.{path.stem}" for package in PACKAGES for path in (ROOT / package).glob("*.py"))
     for name in files:
         text = (tmp_path / "bundle" / name).read_text(encoding="utf-8")
