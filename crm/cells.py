@@ -137,7 +137,7 @@ def _source_cells(
         return pa.array(rows.number), ()
     if spec.fingerprint:
         return fingerprints(rows, spec.from_ or rows.rows.column_names), ()
-    plain = not (spec.values or spec.default or spec.lookup)
+    plain = not (spec.values or spec.default or spec.lookup or spec.prefix)
     if len(spec.from_) == 1 and plain:
         return rows.cells(spec.from_[0]), rows.missing(spec.from_[0], spec)
     text = _joined(rows, spec)
@@ -152,6 +152,8 @@ def _source_cells(
         text = values.take(pc.index_in(text, value_set=keys)) if len(keys) else pa.nulls(n_rows, pa.string())
     if spec.default is not None:
         text = pc.fill_null(text, spec.default)
+    if spec.prefix is not None:
+        text = pc.binary_join_element_wise(spec.prefix, text, "")
     return text, ()
 
 

@@ -245,11 +245,6 @@ def read_identities(generation: Generation) -> tuple[Identity, ...]:
     return tuple(Identity(**row | {"waiting": bool(row["waiting"])}) for row in rows)
 
 
-def joined_ids(generation: Generation) -> dict[str, str]:
-    """Our account id for every account id of another system that is the same customer beyond doubt."""
-    return {row.code: row.entity_id for row in read_identities(generation) if row.entity_id is not None}
-
-
 def _key(row: Identity) -> tuple[str, str, str]:
     return (row.kind, row.source_system, row.code)
 

@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 from crm.backfill import BORNE_BY, borrow_moments
 from crm.batch import Batch, Moment, TableState
 from crm.cells import SourceRows
+from crm.codes import resolve_codes
 from crm.config import Config
+from crm.ingest_report import Dangling, IngestReport, SourceReport, Unresolved
 from crm.mapping import CompanyDefaults, Source
 from crm.mapping import Mapping as CompanyMapping
 from crm.merge import Merged, complete, empty_state, merge, merge_facts, naive_utc
@@ -28,78 +30,11 @@ from crm.store import Generation, Store, Writer
 from crm.tables import TABLES
 from crm.targets import build_batch
 
+__all__ = ["Dangling", "IngestReport", "Progress", "SourceReport", "Unresolved", "ingest"]
+
 _MOST_SHOWN = 3
 _ENOUGH_ROWS = 20
 _REFUSED_SHARE = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceReport:
-    """What became of the rows of one source in one table.
-
-    Attributes
-    ----------
-    read : int
-        Rows of the source, those included that could not be read as rows.
-    inserted, changed, unchanged : int
-        Rows taken in, by what they did to the table.
-    rejected : int
-        Rows at fault, left out and named in `IngestReport.rejects`.
-    skipped : int
-        Rows that the mapping leaves out or that stand in another row.
-    refused : str
-        Why nothing of the source was taken in; empty when it was.
-    """
-
-    source: str
-    table: str
-    read: int = 0
-    inserted: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    rejected: int = 0
-    skipped: int = 0
-    refused: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dangling:
-    """Values of a column that name no row of the table they refer to."""
-
-    table: str
-    column: str
-    refers_to: str
-    rows: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IngestReport:
-    """What one ingest did.
-
-    Attributes
-    ----------
-    generation : int
-        Number of the current generation afterwards; the one before when nothing changed.
-    sources : tuple of SourceReport
-        One per source and table, in the order of the mapping.
-    rejects : tuple of Reject
-        Every cell or record at fault.
-    reject_files : tuple of Path
-        Where they were written for people.
-    dangling : tuple of Dangling
-        References that lead nowhere; counted, not enforced.
-    """
-
-    generation: int
-    sources: tuple[SourceReport, ...]
-    rejects: tuple[Reject, ...] = ()
-    reject_files: tuple[Path, ...] = ()
-    dangling: tuple[Dangling, ...] = ()
-
-    @property
-    def refused(self) -> tuple[SourceReport, ...]:
-        """The sources of which nothing was taken in."""
-        return tuple(report for report in self.sources if report.refused)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +115,7 @@ def ingest(
         rejects=tuple(run.rejects),
         reject_files=write_rejects(rejects_folder, run.rejects),
         dangling=run.dangling(),
+        unresolved=tuple(run.unresolved),
     )
 
 
@@ -193,6 +129,7 @@ class _Run:
         self._touched: set[str] = set()
         self.reports: list[SourceReport] = []
         self.rejects: list[Reject] = []
+        self.unresolved: list[Unresolved] = []
 
     def rows_now(self, name: str) -> pa.Table:
         return self._state(name).rows
@@ -230,11 +167,14 @@ class _Run:
             parts=raw.parts,
         )
         reports: list[SourceReport] = []
+        unresolved: list[Unresolved] = []
         rejects: list[Reject] = list(raw.rejects)
         try:
             tell("parse")
             for number, shape in enumerate(shapes_of(rows)):
                 batch = build_batch(shape.rows, shape.target, self)
+                batch, found = resolve_codes(batch, source, self.rows_now("identities"))
+                unresolved += found
                 outside = raw.rejects if number == 0 else ()
                 rejects += [*shape.rejects, *batch.rejects]
                 _require_acceptable(source, batch, (*outside, *shape.rejects))
@@ -249,6 +189,7 @@ class _Run:
             raise
         self.reports += reports
         self.rejects += rejects
+        self.unresolved += unresolved
 
     def _merge(self, shape: Shape, batch: Batch, moment: Moment) -> Merged:
         state = self._state(batch.table)

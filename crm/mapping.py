@@ -63,6 +63,9 @@ class Source(Place, RowOptions):
     known_at_entry : tuple of str
         Source columns that a person vouches for: written when the row was, so that the search for leaks does not
         leave them out as suspected.
+    codes_of : mapping of str to str
+        Columns of the record whose account codes belong to another system, each with the source that brings that
+        system's accounts: they become ours where `identities` joins the two.
     on_reject : str
         `keep`: rows at fault are left out and reported; `refuse`: one bad row refuses the source.
     """
@@ -76,6 +79,7 @@ class Source(Place, RowOptions):
     missing_in: dict[str, Names] = Field(default_factory=dict)
     written_after_outcome: Names = ()
     known_at_entry: Names = ()
+    codes_of: dict[str, str] = Field(default_factory=dict)
     on_reject: str = Field(default="keep", pattern=r"^(keep|refuse)$")
     table: str | None = None
     columns: dict[str, ColumnEntry] = Field(default_factory=dict)
@@ -177,6 +181,8 @@ def _faults_of(source: Source, number: int) -> Iterator[Fault]:
         yield from _faults_of_target(source.targets[0], here)
     for position, target in enumerate(source.tables):
         yield from _faults_of_target(target, (*here, "tables", position))
+    for column in source.codes_of:
+        yield from _faults_of_codes(source, column, (*here, "codes_of", column))
     if source.events is not None:
         for position, target in enumerate(source.events.outputs):
             yield from _faults_of_target(target, (*here, "events", "outputs", position))
@@ -204,6 +210,15 @@ def _faults_of_target(target: TableTarget, here: tuple[str | int, ...]) -> Itera
         yield (*here, "columns"), f"table {stated.name} needs {', '.join(absent)}"
     if target.ordered_by is not None and target.ordered_by not in target.columns:
         yield (*here, "ordered_by"), f"expected one of the mapped columns; {nearest(target.ordered_by, target.columns)}"
+
+
+def _faults_of_codes(source: Source, column: str, here: tuple[str | int, ...]) -> Iterator[Fault]:
+    filled = [TABLES[target.table] for target in source.targets if column in target.columns and target.table in TABLES]
+    if not filled:
+        yield here, f"no column {column!r} is filled here; codes_of names a column of the record, such as account_id"
+    for stated in filled:
+        if not stated.has(column) or stated.column(column).refers_to != "accounts" or column in stated.key:
+            yield here, f"{column} of table {stated.name} is no reference to accounts that could be another one's code"
 
 
 def _faults_of_lookup(spec: ColumnSpec, here: tuple[str | int, ...]) -> Iterator[Fault]:

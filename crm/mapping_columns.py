@@ -40,6 +40,8 @@ class ColumnSpec(Section):
     ----------
     from_ : tuple of str
         Source columns (`from:`); several are joined by `joined_by`.
+    prefix : str or None
+        Put before every value that is there: keeps keys of two systems apart.
     constant : str or None
         The same value in every row.
     row_number : bool
@@ -65,6 +67,7 @@ class ColumnSpec(Section):
 
     from_: Names = Field(default=(), alias="from")
     joined_by: str = "-"
+    prefix: Text | None = None
     constant: Text | None = None
     row_number: bool = False
     fingerprint: bool = False

@@ -94,9 +94,9 @@ def _explain(name: str, root: yaml.Node | None, found: dict[str, object]) -> str
     where = ".".join(str(part) for part in location) or "the file"
     if found["type"] == "extra_forbidden":
         return f"{name}, line {line}: {where}: no such setting; remove it or mend its spelling"
-    came = found.get("input")
-    shown = "" if isinstance(came, dict | list) or came is None else f"; came {came!r}"
-    return f"{name}, line {line}: {where}: {found['msg']}{shown}"
+    came, message = found.get("input"), str(found["msg"]).removeprefix("Value error, ")
+    shown = "" if isinstance(came, dict | list) or came is None or "came" in message else f"; came {came!r}"
+    return f"{name}, line {line}: {where}: {message}{shown}"
 
 
 def _line_of(node: yaml.Node | None, location: tuple[object, ...]) -> int:

@@ -59,6 +59,12 @@ def ingest(
         note(f"all rejected rows: {path}")
     for lost in report.dangling:
         note(f"{lost.rows:,} rows of {lost.table} name a {lost.column} that {lost.refers_to} does not have")
+    for codes in report.unresolved:
+        asked = f"; {', '.join(codes.waiting)} wait in `salescast identities list`" if codes.waiting else ""
+        note(
+            f"{codes.source}: {codes.rows:,} rows name an account of {codes.system} in {codes.column} that is not "
+            f"joined to one of ours and stays as it came{asked}"
+        )
     for source in report.refused:
         note(f"refused {source.source}: {source.refused}")
     if report.refused:
