@@ -73,6 +73,9 @@ class Booster:
         width = ctypes.c_int(0)
         _check(library.LGBM_BoosterGetNumFeature(self._handle, ctypes.byref(width)))
         self.n_fields = width.value
+        classes = ctypes.c_int(0)
+        _check(library.LGBM_BoosterGetNumClasses(self._handle, ctypes.byref(classes)))
+        self.n_classes = classes.value
         self.n_trees = iterations.value
 
     def __del__(self) -> None:
@@ -81,11 +84,15 @@ class Booster:
 
     def log_odds(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Raw scores of encoded rows, shape (n_rows,)."""
-        return self._predict(rows, _RAW_SCORE, 1)[:, 0]
+        return self.scores(rows)[:, 0]
+
+    def scores(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Raw scores of encoded rows for every class, shape (n_rows, n_classes); one class in a yes-or-no model."""
+        return self._predict(rows, _RAW_SCORE, self.n_classes)
 
     def contributions(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """TreeSHAP contributions, shape (n_rows, n_fields + 1); the last column is the expected raw score."""
-        return self._predict(rows, _CONTRIBUTIONS, self.n_fields + 1)
+        """TreeSHAP contributions, shape (n_rows, n_classes * (n_fields + 1)); last of each: the expected raw score."""
+        return self._predict(rows, _CONTRIBUTIONS, self.n_classes * (self.n_fields + 1))
 
     def _predict(self, rows: npt.NDArray[np.float64], what: int, width: int) -> npt.NDArray[np.float64]:
         data = np.ascontiguousarray(rows, dtype=np.float64)

@@ -53,23 +53,38 @@ def save_bundle(
     plots : mapping or None
         Calibration plot as SVG by language, beside the cards.
     """
-    folder.mkdir(parents=True)
     files = {MODEL: _model_json(predictor), REPORT: report, GOLDEN: golden}
     files |= {CARD[language]: text for language, text in cards.items()}
     files |= {PLOT[language]: text for language, text in (plots or {}).items()}
     if predictor.booster_text is not None:
         files[BOOSTER] = predictor.booster_text
+    return seal_folder(folder, files, task=predictor.about.task, kind=predictor.about.kind)
+
+
+def seal_folder(folder: Path, files: Mapping[str, str], *, task: str, kind: str) -> str:
+    """Write texts and a manifest of their digests into a new folder; returns the digest of the manifest.
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist yet.
+    files : mapping
+        Text by file name.
+    task, kind : str
+        What the manifest says it is.
+    """
+    folder.mkdir(parents=True)
     for name, text in files.items():
         _write(folder / name, text.encode())
     digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(files.items())}
-    manifest = _dump({"format": FORMAT, "task": predictor.about.task, "kind": predictor.about.kind, "files": digests})
+    manifest = dump({"format": FORMAT, "task": task, "kind": kind, "files": digests})
     _write(folder / MANIFEST, manifest.encode())
     return hashlib.sha256(manifest.encode()).hexdigest()
 
 
 def _model_json(predictor: Predictor) -> str:
     about = predictor.about
-    return _dump(
+    return dump(
         {
             "about": {name: getattr(about, name) for name in About.__slots__},
             "fields": [coding_to_json(coding) for coding in predictor.encoder.codings],
@@ -157,7 +172,8 @@ def read_report(folder: Path) -> dict[str, object]:
     return dict(content)
 
 
-def _dump(content: Mapping[str, object]) -> str:
+def dump(content: Mapping[str, object]) -> str:
+    """Strict JSON with sorted keys, so that equal content gives equal digests."""
     return json.dumps(content, ensure_ascii=False, sort_keys=True, allow_nan=False, indent=1)
 
 

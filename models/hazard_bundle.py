@@ -1,0 +1,172 @@
+"""Hazards ready to answer, and their bundle of kind `hazard`: LightGBM's text or curves as JSON, grid and causes.
+
+The folder is sealed and verified like any other bundle. Answering needs NumPy and LightGBM's shared library alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from models.additive import additive_from_json, additive_to_json
+from models.booster import Booster
+from models.bundle import BOOSTER, CARD, GOLDEN, MODEL, REPORT, dump, seal_folder, verify_bundle
+from models.calibrator import Calibrator, calibrator_from_json, calibrator_to_json
+from models.encoding import Encoder, Values, coding_from_json, coding_to_json
+from models.hazard import HazardModel
+from models.person_period import grid_from_json, grid_to_json
+from models.predictor import About, BadBundle
+from models.survival import Incidence, recalibrate
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+KIND = "hazard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HazardPredictor:
+    """Hazards ready to answer: encoder, model, calibrators. Immutable and safe to share.
+
+    Parameters
+    ----------
+    about : About
+        What it is; its kind is `hazard`.
+    encoder : Encoder
+        From named values to rows.
+    model : HazardModel
+        The hazards.
+    calibrators : tuple of Calibrator
+        One a cause, for its chance within `horizon`; empty leaves the hazards as they are.
+    horizon : float
+        An edge of the grid: where the calibrators were learned.
+    ahead_names : tuple of str
+        What is known ahead of each step, in the order of the last axis of `ahead`.
+
+    Raises
+    ------
+    BadBundle
+        The parts do not fit together.
+    """
+
+    about: About
+    encoder: Encoder
+    model: HazardModel
+    calibrators: tuple[Calibrator, ...] = ()
+    horizon: float = 0.0
+    ahead_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.about.kind != KIND:
+            raise BadBundle(f"kind {self.about.kind!r}; expected {KIND}")
+        if self.model.n_fields != len(self.encoder.codings) or self.model.n_ahead != len(self.ahead_names):
+            raise BadBundle("hazards: the model's columns are not those of the encoder and the calendar")
+        if self.calibrators and (
+            len(self.calibrators) != len(self.model.causes) or self.horizon not in self.model.grid.edges[1:]
+        ):
+            raise BadBundle("hazards: expected a calibrator for every cause, learned at an edge of the grid")
+        width = self.model.n_fields + self.model.n_ahead + 1
+        if self.model.booster_text is not None:
+            booster = Booster(self.model.booster_text)
+            if (booster.n_fields, booster.n_classes) != (width, len(self.model.causes) + 1):
+                raise BadBundle(f"booster of {booster.n_fields} columns and {booster.n_classes} classes")
+        if any(len(each.terms) != width for each in self.model.additives):
+            raise BadBundle(f"hazards: expected additive models of {width} terms")
+
+    def predict(self, values: Values, ahead: Floats | None = None) -> Incidence:
+        """Calibrated incidence of one record; `ahead` has shape (1, n_steps, n_ahead).
+
+        Raises
+        ------
+        BadValue
+            A value is of the wrong kind.
+        """
+        return self.predict_rows(self.encoder.encode(values), ahead)
+
+    def predict_table(self, table: pa.Table, ahead: Floats | None = None) -> Incidence:
+        """Calibrated incidence of a table's rows, same order; `ahead` has shape (n_rows, n_steps, n_ahead)."""
+        return self.predict_rows(self.encoder.encode_table(table), ahead)
+
+    def predict_rows(self, rows: Floats, ahead: Floats | None = None) -> Incidence:
+        """Calibrated incidence of encoded rows, shape (n_rows, n_fields)."""
+        plain = self.model.incidence(rows, ahead)
+        return recalibrate(plain, self.horizon, self.calibrators) if self.calibrators else plain
+
+
+def save_hazard(predictor: HazardPredictor, folder: Path, *, cards: Mapping[str, str], report: str, golden: str) -> str:
+    """Write a bundle of kind `hazard` into a new folder and return its digest.
+
+    Parameters
+    ----------
+    predictor : HazardPredictor
+        The model.
+    folder : Path
+        Must not exist yet.
+    cards : mapping
+        Model card by language, `en` and `zh`.
+    report, golden : str
+        The training report, and synthetic rows with their answers, both JSON.
+    """
+    model, about = predictor.model, predictor.about
+    content = {
+        "about": {name: getattr(about, name) for name in About.__slots__},
+        "fields": [coding_to_json(coding) for coding in predictor.encoder.codings],
+        "learner": model.learner,
+        "grid": grid_to_json(model.grid),
+        "causes": list(model.causes),
+        "ahead": list(predictor.ahead_names),
+        "additives": [additive_to_json(each) for each in model.additives],
+        "calibrators": [calibrator_to_json(each) for each in predictor.calibrators],
+        "horizon": predictor.horizon,
+    }
+    files = {MODEL: dump(content), REPORT: report, GOLDEN: golden}
+    files |= {CARD[language]: text for language, text in cards.items()}
+    if model.booster_text is not None:
+        files[BOOSTER] = model.booster_text
+    return seal_folder(folder, files, task=about.task, kind=KIND)
+
+
+def load_hazard(folder: Path, digest: str | None = None) -> HazardPredictor:
+    """The hazards of a verified folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The bundle.
+    digest : str or None
+        What it must be; None takes any unchanged bundle.
+
+    Raises
+    ------
+    BadBundle
+        The folder is damaged or holds no hazards.
+    """
+    verify_bundle(folder, digest)
+    try:
+        content = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+        encoder = Encoder([coding_from_json(entry) for entry in content["fields"]])
+        booster, ahead = folder / BOOSTER, tuple(str(name) for name in content["ahead"])
+        return HazardPredictor(
+            about=About(**content["about"]),
+            encoder=encoder,
+            model=HazardModel(
+                learner=str(content["learner"]),
+                grid=grid_from_json(content["grid"]),
+                causes=tuple(str(name) for name in content["causes"]),
+                n_fields=len(encoder.codings),
+                n_ahead=len(ahead),
+                additives=tuple(additive_from_json(entry) for entry in content["additives"]),
+                booster_text=booster.read_text(encoding="utf-8") if booster.exists() else None,
+            ),
+            calibrators=tuple(calibrator_from_json(entry) for entry in content["calibrators"]),
+            horizon=float(content["horizon"]),
+            ahead_names=ahead,
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadBundle(f"{folder.name}: {MODEL} cannot be read: {type(error).__name__}") from None
