@@ -60,11 +60,11 @@ def test_the_curl_of_the_readme_asks_what_the_demo_prints(name: str) -> None:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """Address and key of a served tiny demo company."""
+    """Address and key of the served demo company."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    command = [sys.executable, "-m", "serving.cli", "demo", "--size", "tiny", "--folder", str(tmp_path / "demo")]
+    command = [sys.executable, "-m", "serving.cli", "demo", "--folder", str(tmp_path / "demo")]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     for _ in range(2):
         # Twice: the second call keeps what stands.
