@@ -11,6 +11,7 @@ UV ?= yes
 
 # One thread pool must not spin against another; modules are compiled once, also where the machine says otherwise.
 export OMP_WAIT_POLICY := passive
+export OPENBLAS_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PYTHONDONTWRITEBYTECODE :=
 

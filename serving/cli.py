@@ -19,6 +19,8 @@ from serving.cli_output import Session
 # Set before any library that reads them is loaded.
 _FOR_LIBRARIES = {
     "OMP_WAIT_POLICY": "passive",
+    # NumPy and SciPy each bring a pool that spins; beside anything else at work a logistic fit takes ten times as long.
+    "OPENBLAS_NUM_THREADS": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
 }
