@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from crm.yaml_file import BadYaml, Section, parse_yaml
 
 PREFIX = "SALESCAST_"
+# Variables under our prefix that are no settings: the settings file, and what tests are told.
+_NO_SETTINGS = frozenset({f"{PREFIX}CONFIG", f"{PREFIX}REQUIRE_ALL", f"{PREFIX}SHARED_DATA"})
 DEFAULT_FILE = Path("salescast.yaml")
 
 Days = Annotated[int, Field(ge=0, le=3660)]
@@ -183,6 +185,10 @@ def read_config(path: Path | None = None, environment: Mapping[str, str] | None 
             content, name = path.read_text(encoding="utf-8"), path.name
         except FileNotFoundError:
             raise BadYaml(f"{path.name}: no such file; --config names an existing one") from None
+        except OSError as error:
+            raise BadYaml(f"{path.name}: cannot be read ({error.strerror}); --config names a YAML file") from None
+        except UnicodeDecodeError as error:
+            raise BadYaml(f"{path.name}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
     config = parse_yaml(content, Config, name=name)
     return _with_environment(config, variables)
 
@@ -191,17 +197,34 @@ def _with_environment(config: Config, variables: Mapping[str, str]) -> Config:
     values = config.model_dump(exclude_unset=True)
     used: list[str] = []
     for variable, text in sorted(variables.items()):
-        if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG":
+        if not variable.startswith(PREFIX) or variable in _NO_SETTINGS:
             continue
-        parts = variable.removeprefix(PREFIX).lower().split("__")
-        section = values
-        for part in parts[:-1]:
-            section = section.setdefault(part, {})
-        section[parts[-1]] = yaml.safe_load(text)
+        _set(values, variable, text)
         used.append(variable)
     if not used:
         return config
     try:
         return Config.model_validate(values)
-    except ValueError as error:
-        raise BadYaml(f"environment ({', '.join(used[:3])}): {error}") from None
+    except ValidationError as error:
+        # The value is not repeated: it may be a password.
+        faults = [f"environment, {_variable_of(fault['loc'], used)}: {fault['msg']}" for fault in error.errors()]
+        raise BadYaml("\n".join(faults)) from None
+
+
+def _set(values: dict[str, Any], variable: str, text: str) -> None:
+    parts = variable.removeprefix(PREFIX).lower().split("__")
+    section = values
+    for part in parts[:-1]:
+        section = section.setdefault(part, {})
+        if not isinstance(section, dict):
+            raise BadYaml(f"environment, {variable}: {part} has no settings below it")
+    try:
+        section[parts[-1]] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise BadYaml(f"environment, {variable}: no valid YAML; put the text in quotes") from None
+
+
+def _variable_of(location: tuple[int | str, ...], used: list[str]) -> str:
+    """The variable that set what stands at a location of the settings; the location itself when none did."""
+    name = PREFIX + "__".join(str(part) for part in location).upper()
+    return next((one for one in used if name.startswith(one) or one.startswith(name)), ".".join(map(str, location)))

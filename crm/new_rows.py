@@ -68,7 +68,13 @@ def read_new_rows(
     spec = source.spec.model_copy(update={"file": file.name})
     if not file.is_file():
         raise BadSource(f"{file.name}: no such file; --input names the new rows")
-    raw = read_source(spec, file.parent)
+    try:
+        raw = read_source(spec, file.parent)
+    except BadSource:
+        raise
+    except ValueError as error:
+        # Raised where the name does not tell what the file is.
+        raise BadSource(f"{file.name}: {error}") from None
     columns = _unread(source, raw)
     rows = SourceRows(
         source=source,

@@ -22,6 +22,7 @@ _FOR_LIBRARIES = {
     # NumPy and SciPy each bring a pool that spins; beside anything else at work a logistic fit takes ten times as long.
     "OPENBLAS_NUM_THREADS": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
 }
 

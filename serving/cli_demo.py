@@ -26,7 +26,7 @@ def demo(
     folder: Annotated[Path, typer.Option(help="Where everything of the demo lies.")] = Path("var/demo"),
     size: Annotated[str, typer.Option(help="tiny, small, medium or large.")] = "small",
     serve: Annotated[bool, typer.Option(help="Serve when everything stands ready.")] = True,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 8000 by default.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on; 8000 by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a simulated company, take it in, train, promote, and serve it; a second call keeps what stands."""

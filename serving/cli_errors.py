@@ -15,6 +15,7 @@ EXIT_CODES: dict[str, int] = {
     "crm.store.NoRecord": BAD_INPUT,
     "crm.store.BrokenStore": BAD_INPUT,
     "crm.app_database.BadDatabase": BAD_INPUT,
+    "crm.demo.sizes.UnknownSize": BAD_INPUT,
     "crm.identities.NoSuchPair": BAD_INPUT,
     "crm.money.NoMeasure": BAD_INPUT,
     "crm.money.NoRate": BAD_INPUT,

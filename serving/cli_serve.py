@@ -25,7 +25,9 @@ def add_commands(app: typer.Typer) -> None:
 def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on; serving.host by default.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; serving.port by default.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port to listen on; serving.port by default.")
+    ] = None,
 ) -> None:
     """Answer over HTTP until stopped; follows every ingest, promotion and refresh by itself."""
     from serving.run_server import run_server
@@ -65,7 +67,7 @@ def create_key(
 ) -> None:
     """Make a user and a key; the key is shown this once."""
     from crm.app_database import open_database
-    from serving.keys import make_key, make_user
+    from serving.keys import list_keys, make_key, make_user
     from serving.roles import Role, Scope, Sees
 
     try:
@@ -78,8 +80,11 @@ def create_key(
         sees = Sees.NONE
     engine = open_database(config_of(context).database.url)
     now = datetime.now(UTC)
+    before = {one.role for one in list_keys(engine) if one.login == login and one.revoked_at is None}
     make_user(engine, login, stated, sees=sees, now=now, unit_id=unit, rep_id=rep, scopes=scopes)
     made = make_key(engine, login, now=now, label=label, days=days)
+    if before - {stated}:
+        note(f"{login} was {', '.join(sorted(before))}; all its keys open as {stated.value} from now on")
     if as_json:
         print_json(made)
         return

@@ -22,6 +22,7 @@ from crm.app_database import ApiKey, Decision, User
 from serving.roles import ROLE_SCOPES, ROLE_SEES, Principal, Role, Scope, Sees
 
 LONGEST_DAYS = 730
+_LONGEST_LOGIN = 100
 _FORM = re.compile(r"sc_([0-9a-f]{12})_([A-Za-z0-9_-]{43})\Z")
 _NO_SUCH = hashlib.sha256(b"no key has this secret").hexdigest()
 
@@ -79,8 +80,11 @@ def make_user(
     Raises
     ------
     BadGrant
-        The role may not see that much, a unit or person is missing, or scopes are given to anyone but a service.
+        The login is empty or too long, the role may not see that much, a unit or person is missing, or scopes are
+        given to anyone but a service.
     """
+    if not login.strip() or len(login) > _LONGEST_LOGIN or not login.isprintable():
+        raise BadGrant(f"a login is 1 to {_LONGEST_LOGIN} printable characters")
     granted = _require_grant(role, sees, unit_id, rep_id, scopes)
     with Session(engine) as session, session.begin():
         user = session.scalars(select(User).where(User.login == login)).one_or_none()
@@ -230,7 +234,7 @@ def note_use(engine: Engine, prefix: str, *, now: datetime) -> None:
 def _user(session: Session, login: str) -> User:
     user = session.scalars(select(User).where(User.login == login)).one_or_none()
     if user is None:
-        raise UnknownUser("no user has that login; `salescast keys user` makes one")
+        raise UnknownUser("no user has that login; `salescast keys create` makes one")
     return user
 
 

@@ -30,6 +30,10 @@ class Size:
     contacts: float
 
 
+class UnknownSize(ValueError):
+    """No demo company of that size; the message lists those that exist."""
+
+
 SIZES: dict[str, Size] = {
     size.name: size
     for size in (
@@ -46,7 +50,7 @@ def size_of(name: str) -> Size:
 
     Raises
     ------
-    ValueError
+    UnknownSize
         There is no such size; the message lists those that exist.
 
     Examples
@@ -55,5 +59,5 @@ def size_of(name: str) -> Size:
     6000
     """
     if name not in SIZES:
-        raise ValueError(f"no demo company of size {name!r}; there are {', '.join(SIZES)}")
+        raise UnknownSize(f"no demo company of size {name!r}; there are {', '.join(SIZES)}")
     return SIZES[name]

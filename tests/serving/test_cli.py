@@ -54,6 +54,10 @@ def test_every_error_in_the_table_exists(name: str) -> None:
         (("--config", "nowhere.yaml", "readiness"), "nowhere.yaml: no such file"),
         (("train", "lead_score", "--rows", "guess"), "--rows takes auto, record, observations"),
         (("keys", "create", "x", "--role", "boss"), "roles: director"),
+        (("keys", "create", " ", "--role", "director"), "a login is 1 to 100 printable characters"),
+        (("--config", ".", "models"), "cannot be read (Is a directory)"),
+        (("serve", "--port", "70000"), "less than or equal to 65535"),
+        (("demo", "--size", "huge", "--no-serve"), "no demo company of size 'huge'"),
         (("export", "table", "leads", "--out", "x.exe"), "ends in .csv or .parquet"),
     ],
 )
@@ -68,6 +72,45 @@ def test_bad_input_ends_with_2_and_one_message_without_a_traceback(
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "message"),
+    [
+        ("SALESCAST_SERVING__PORT", "canary", "environment, SALESCAST_SERVING__PORT: Input should be a valid integer"),
+        ("SALESCAST_SERVIN__PORT", "1", "environment, SALESCAST_SERVIN__PORT: Extra inputs are not permitted"),
+        ("SALESCAST_SEED__X", "1", "environment, SALESCAST_SEED__X:"),
+        ("SALESCAST_SEED", "[canary", "environment, SALESCAST_SEED: no valid YAML"),
+    ],
+)
+def test_a_wrong_variable_is_named_and_its_value_is_not(
+    variable: str,
+    text: str,
+    message: str,
+    at_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(variable, text)
+    assert run_main(monkeypatch, "models") == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "canary" not in said
+
+
+def test_what_tests_are_told_is_no_setting(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SALESCAST_REQUIRE_ALL", "1")
+    monkeypatch.setenv("SALESCAST_SHARED_DATA", "data")
+    assert run_main(monkeypatch, "models") == 0
+
+
+def test_a_key_of_another_role_says_what_becomes_of_the_keys_before(at_home: Path) -> None:
+    (at_home / "var").mkdir()
+    runner.invoke(app, ["keys", "create", "d", "--role", "director"])
+    assert (
+        "d was director; all its keys open as rep"
+        in runner.invoke(app, ["keys", "create", "d", "--role", "rep", "--rep", "R1"]).stderr
+    )
 
 
 def test_a_fault_of_ours_keeps_its_traceback(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
