@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from benchmarks.figures import Figure, Measure, render_page
 
@@ -24,6 +28,21 @@ def groups() -> dict[str, Measure]:
     return {"scoring": measure_scoring}
 
 
+@contextmanager
+def figures_alone() -> Iterator[TextIO]:
+    """Standard output for the figures alone: whatever libraries print meanwhile, from C too, goes to standard error."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with os.fdopen(os.dup(kept), "w", encoding="utf-8") as figures:
+            yield figures
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def main() -> int:
     """Measure the chosen groups; exit code 0 when every figure could be measured."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -35,14 +54,15 @@ def main() -> int:
         print(f"no group {chosen.only!r}; there are {', '.join(known)}", file=sys.stderr)
         return 2
     measured: dict[str, list[Figure]] = {}
-    for name, measure in known.items():
-        if chosen.only in ("", name):
-            measured[name] = []
-            started = time.monotonic()
-            for figure in measure(chosen.seed):
-                print(figure.as_json(), flush=True)
-                measured[name].append(figure)
-            print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+    with figures_alone() as figures:
+        for name, measure in known.items():
+            if chosen.only in ("", name):
+                measured[name] = []
+                started = time.monotonic()
+                for figure in measure(chosen.seed):
+                    print(figure.as_json(), file=figures, flush=True)
+                    measured[name].append(figure)
+                print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
     if not chosen.only:
         versions = ", ".join(f"{library} {importlib.metadata.version(library)}" for library in LIBRARIES)
         PAGE.write_text(render_page(measured, versions), encoding="utf-8")
