@@ -7,6 +7,7 @@ import math
 from models.bundle import PLOT
 from models.card_reasons import in_chinese
 from models.card_words import CHECKS_ZH, EVENTS_ZH, MEASURE_WORDS, METRIC_WORDS, WORDS
+from models.judge import segments_off
 from models.metrics import Interval
 from models.predictor import Predictor
 from models.report import TrainReport
@@ -181,7 +182,7 @@ class _Card:
                 "replay_wins",
                 start=replay.from_position or "-",
                 end=replay.to_position or "-",
-                share=_percent(replay.share),
+                share=f"{replay.share:.0%}",
                 wins=_percent(replay.wins.value),
                 low=_percent(replay.wins.low),
                 high=_percent(replay.wins.high),
@@ -229,7 +230,14 @@ class _Card:
         gap = report.random_split_gap
         if gap is not None:
             figures = {"random": _figure(gap.auc_random), "in_time": _figure(gap.auc_in_time)}
-            self._add("- ", "gap", gap=f"{gap.gap:+.3f}", **figures)
+            if gap.gap > 0:
+                self._add("- ", "gap", gap=f"{gap.gap:.3f}", **figures)
+            else:
+                self._add("- ", "no_gap", **figures)
+        off = segments_off(report.segments)
+        if off:
+            named = "; ".join(f"{self._called(one.field)} = {one.category}" for one in off)
+            self._add("- ", "segments_off", segments=named)
         # The first is said by the card's own words.
         for limit in report.limits if report.has_time else report.limits[1:]:
             self._lines += [f"- {self._said(limit)}", ""]

@@ -60,6 +60,8 @@ WORDS: dict[str, dict[str, str]] = {
         "limits": "Limits",
         "gap": "A random split of the same rows, rows of one entity on both sides, would have shown AUC {random}; "
         "in time it is {in_time}. The difference of {gap} is what ignoring time would have promised too much.",
+        "no_gap": "A random split of the same rows shows no more: AUC {random}; in time it is {in_time}.",
+        "segments_off": "The level is off beyond chance (5 % over all segments together) in: {segments}.",
         "no_time": "The source has no order in time. Rows were split by a hash: the figures are optimistic.",
         "few": "There are {events} events. Intervals are wide; the model is shrunk to the base rate as "
         "far as the evidence "
@@ -116,6 +118,8 @@ WORDS: dict[str, dict[str, str]] = {
         "limits": "局限",
         "gap": "若随机划分同样的行（同一对象的行落在两侧），AUC 会显示为 {random}；按时间划分为 {in_time}。差值 {gap} "
         "就是忽略时间会多许诺的部分。",
+        "no_gap": "随机划分同样的行并不更高：AUC {random}；按时间划分为 {in_time}。",
+        "segments_off": "以下分组的预测水平偏差超出偶然（全部分组合计 5%）：{segments}。",
         "no_time": "数据没有时间顺序，按哈希划分：指标偏乐观。",
         "few": "只有 {events} 个事件。区间很宽；证据不足的部分收缩到基准率，事件达到 {needed} 个后才使用提升树。",
         "strong": "AUC 高于 0.95 而没有泄漏的情况很少见。请先查看最强的理由再相信它。",

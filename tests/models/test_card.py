@@ -14,6 +14,9 @@ from features.matrix import TrainingSet
 from models.card import write_cards
 from models.card_plot import write_plot
 from models.card_words import CHECKS_ZH, MEASURE_WORDS, METRIC_WORDS, WORDS
+from models.judge import segments_off
+from models.metrics import Interval
+from models.report import RandomSplitGap, Segment
 from models.tasks.lead_score import TASK
 from models.train import Trained, fit_task
 
@@ -123,3 +126,27 @@ def test_a_base_rate_that_moves_is_a_limit_and_a_steady_one_is_none(make_trainin
     assert fit_task(task, steady, seed=1).report.limits == ()
     moved = fit_task(task, replace(steady, label=won), seed=1).report.limits
     assert moved[0].startswith("the level moves: ")
+
+
+def test_a_gap_that_is_none_is_not_called_a_promise(trained: Trained) -> None:
+    assert trained.predictor is not None
+    for gap, words in ((0.05, "promised too much"), (-0.01, "shows no more")):
+        split = RandomSplitGap(auc_random=0.8 + gap, auc_in_time=0.8, gap=gap)
+        card = write_cards(TASK, replace(trained.report, random_split_gap=split), trained.predictor)["en"]
+        assert [word in card for word in ("promised too much", "shows no more")].count(True) == 1
+        assert words in card
+
+
+def test_segments_whose_level_is_off_beyond_chance_are_named(trained: Trained) -> None:
+    def segment(category: str, gap: float) -> Segment:
+        spread = Interval(value=gap, low=gap - 0.05, high=gap + 0.05)
+        kept = {"n": 100, "base_rate": 0.2, "mean_probability": 0.2 + gap, "auc": spread, "calibration_gap": spread}
+        return Segment(field="channel", category=category, **kept)
+
+    # The second lies outside its own interval, as one in twenty does by chance.
+    segments = (segment("web", 0.27), segment("fair", 0.055), segment("call", 0.0), *[segment("x", 0.01)] * 10)
+    assert [one.category for one in segments_off(segments)] == ["web"]
+    assert trained.predictor is not None
+    cards = write_cards(TASK, replace(trained.report, segments=segments), trained.predictor)
+    assert "off beyond chance (5 % over all segments together) in: channel = web." in cards["en"]
+    assert "channel = web。" in cards["zh"]
