@@ -1,7 +1,7 @@
 """Logistic regression for a few dozen outcomes: shrunk to the base rate as far as the evidence does not reach.
 
 The strength of the shrinkage is chosen by repeated cross-validation, the strongest within one standard error of
-the best; unless the gain in log loss over the base rate exceeds two errors, the base rate itself is the answer.
+the best; unless the gain in log loss over the base rate is beyond chance, the base rate itself is the answer.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 PENALTIES = (300.0, 100.0, 30.0, 10.0, 3.0)
 N_FOLDS = 5
 N_REPEATS = 2
-# Standard errors by which the gain over the base rate must exceed zero: five penalties are tried, and the folds of
-# few rows are not independent, so that one error would let noise through in a fifth of all draws (measured).
-N_ERRORS = 2.0
+# Chance of a gain that is none, one-sided: five penalties are tried and the folds of few rows are not independent, so
+# that the usual 5 % would let noise through in a fifth of all draws (measured).
+CHANCE = 0.01
 # Events of the rarer kind below which nothing but the base rate is said.
 MIN_EVENTS = 8
 
@@ -87,10 +87,18 @@ def _best_penalty(design: Floats, y: Floats, seed: int) -> float | None:
                 p = sigmoid(weights[0] + design[part] @ weights[1:])
                 losses[penalty][part] += log_losses(y[part], p) / N_REPEATS
     best = min(PENALTIES, key=lambda penalty: float(losses[penalty].mean()))
-    if not _exceeds(base - losses[best], N_ERRORS):
+    if not _exceeds(base - losses[best], _errors_needed(y)):
         return None
     # The strongest shrinkage that is within one standard error of the best.
     return next(penalty for penalty in PENALTIES if not _exceeds(losses[penalty] - losses[best], 1.0))
+
+
+def _errors_needed(y: Floats) -> float:
+    """Standard errors that a gain must exceed: Student's t, since the error itself rests on the few rarer outcomes."""
+    from scipy.stats import t
+
+    n_events = min(y.sum(), (1 - y).sum())
+    return float(t.ppf(1 - CHANCE, n_events - 1))
 
 
 def _exceeds(gain: Floats, n_errors: float) -> bool:
