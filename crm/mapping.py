@@ -20,8 +20,9 @@ from crm.mapping_columns import (
     PanelTarget,
     RowOptions,
     TableTarget,
+    misplaced,
 )
-from crm.mapping_sources import Encoding, Formats, Limits, Names, Place, SourceSpec, Text, Zone
+from crm.mapping_sources import Currency, Encoding, Formats, Limits, Names, Place, SourceSpec, Text, Zone
 from crm.schema import SYSTEM_NAMES, DType
 from crm.tables import TABLES
 from crm.yaml_file import BadYaml, Section, explain, parse_yaml
@@ -36,7 +37,7 @@ class CompanyDefaults(Section):
     """
 
     encoding: Encoding = "utf-8"
-    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
+    currency: Currency | None = None
     time_zone: Zone | None = None
     date_formats: Formats = ()
     decimal_comma: bool = False
@@ -73,7 +74,7 @@ class Source(Place, RowOptions):
     from_table: str | None = None
     date_formats: Formats = ()
     time_zone: Zone | None = None
-    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
+    currency: Currency | None = None
     exclude: Names = ()
     rename: dict[str, str] = Field(default_factory=dict)
     missing_in: dict[str, Names] = Field(default_factory=dict)
@@ -200,6 +201,11 @@ def _faults_of_target(target: TableTarget, here: tuple[str | int, ...]) -> Itera
             hint = "recorded_at stands beside `columns:`" if column in SYSTEM_NAMES else nearest(column, stated.names)
             yield (*here, "columns", column), f"table {stated.name} has no column {column!r}; {hint}"
             continue
+        for setting in misplaced(spec, stated.column(column).dtype):
+            yield (
+                (*here, "columns", column, setting),
+                f"{setting} has no meaning for {stated.column(column).dtype} columns",
+            )
         computed = spec.add or spec.subtract or spec.multiply
         if computed and stated.column(column).dtype not in (DType.MONEY, DType.NUMBER):
             yield (*here, "columns", column), "add, subtract and multiply fill amounts and numbers only"

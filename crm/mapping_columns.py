@@ -144,6 +144,32 @@ def as_column(value: object) -> object:
     return value
 
 
+_NUMBERS = frozenset({DType.MONEY, DType.NUMBER, DType.INTEGER})
+_MOMENTS = frozenset({DType.DATE, DType.TIMESTAMP})
+_MEANT_FOR: dict[str, frozenset[DType]] = {
+    "unit": _NUMBERS,
+    "tax": frozenset({DType.MONEY}),
+    "rounded": frozenset({DType.MONEY}),
+    "format": _MOMENTS,
+    "period": _MOMENTS,
+    "time_zone": _MOMENTS,
+    "split": frozenset({DType.TEXTS}),
+    "true": frozenset({DType.FLAG}),
+    "false": frozenset({DType.FLAG}),
+}
+
+
+def misplaced(spec: ColumnSpec, dtype: DType) -> tuple[str, ...]:
+    """The settings that would be without effect on a column of that dtype.
+
+    Examples
+    --------
+    >>> misplaced(ColumnSpec.model_validate({"from": "Region", "unit": "k"}), DType.TEXT)
+    ('unit',)
+    """
+    return tuple(name for name, dtypes in _MEANT_FOR.items() if getattr(spec, name) and dtype not in dtypes)
+
+
 ColumnEntry = Annotated[ColumnSpec, BeforeValidator(as_column)]
 
 

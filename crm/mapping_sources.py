@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from datetime import date, datetime
 from pathlib import PurePath
 from typing import Annotated, Literal, Self
@@ -75,10 +76,17 @@ def _known_formats(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _currency(value: str) -> str:
+    if re.fullmatch("[A-Z]{3}", value) is None:
+        raise ValueError("expected a currency code of three capital letters such as CNY")
+    return value
+
+
 Text = Annotated[str, BeforeValidator(as_text)]
 Names = Annotated[tuple[Text, ...], BeforeValidator(listed)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
+Currency = Annotated[str, AfterValidator(_currency)]
 Formats = Annotated[Names, AfterValidator(_known_formats)]
 
 

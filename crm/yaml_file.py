@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,6 +43,21 @@ def read_yaml(path: Path, schema: type[S]) -> S:
     return parse_yaml(content, schema, name=path.name)
 
 
+# What the schema library says of the commonest slips, in the words of the file.
+_IN_WORDS = {
+    "missing": "this setting is needed",
+    "dict_type": "expected a block of `name: value` lines",
+    "model_type": "expected a block of `name: value` lines",
+    "tuple_type": "expected a list, one entry a line that begins with `- `",
+    "list_type": "expected a list, one entry a line that begins with `- `",
+    "string_type": "expected text; put it in quotes",
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
+    "int_type": "expected a whole number",
+    "int_parsing": "expected a whole number",
+}
+
+
 def parse_yaml(content: str, schema: type[S], *, name: str) -> S:
     """YAML text as a `schema`; `name` stands in the errors."""
     try:
@@ -61,10 +77,7 @@ def parse_yaml(content: str, schema: type[S], *, name: str) -> S:
 def explain(content: str, faults: Iterable[tuple[tuple[str | int, ...], str]], *, name: str) -> str:
     """Faults that only the schema's owner can see, one a line, each with the line of its place in the YAML text."""
     root = yaml.compose(content, Loader=yaml.SafeLoader)
-    lines = [
-        f"{name}, line {_line_of(root, place)}: {'.'.join(str(part) for part in place)}: {message}"
-        for place, message in faults
-    ]
+    lines = [f"{name}, line {_line_of(root, place)}: {_where(root, place)}: {message}" for place, message in faults]
     more = [f"{name}: and {len(lines) - _MOST_ERRORS} more"] if len(lines) > _MOST_ERRORS else []
     return "\n".join(lines[:_MOST_ERRORS] + more)
 
@@ -91,12 +104,42 @@ def _explain(name: str, root: yaml.Node | None, found: dict[str, object]) -> str
     location = found["loc"]
     assert isinstance(location, tuple)
     line = _line_of(root, location)
-    where = ".".join(str(part) for part in location) or "the file"
+    where = _where(root, location) or "the file"
     if found["type"] == "extra_forbidden":
-        return f"{name}, line {line}: {where}: no such setting; remove it or mend its spelling"
-    came, message = found.get("input"), str(found["msg"]).removeprefix("Value error, ")
+        close = get_close_matches(str(location[-1]), _settings(Section), n=1, cutoff=0.7)
+        hint = f"did you mean {close[0]!r}?" if close else "remove it or mend its spelling"
+        return f"{name}, line {line}: {where}: no such setting; {hint}"
+    came = found.get("input")
+    message = _IN_WORDS.get(str(found["type"])) or str(found["msg"]).removeprefix("Value error, ")
     shown = "" if isinstance(came, dict | list) or came is None or "came" in message else f"; came {came!r}"
     return f"{name}, line {line}: {where}: {message}{shown}"
+
+
+def _settings(section: type[Section]) -> list[str]:
+    """The names of all settings of all sections."""
+    names = [field.alias or name for name, field in section.model_fields.items()]
+    return sorted({*names, *(name for below in section.__subclasses__() for name in _settings(below))})
+
+
+def _where(node: yaml.Node | None, location: tuple[object, ...]) -> str:
+    """The place in words; an entry of a list by its `name:` when it has one, else by its number from 1."""
+    words: list[str] = []
+    for part in location:
+        following: yaml.Node | None = None
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            following = node.value[part]
+            words[-1:] = [f"{words[-1] if words else ''}[{_name_of(following) or part + 1}]"]
+        else:
+            words.append(str(part))
+            if isinstance(node, yaml.MappingNode):
+                following = next((value for key, value in node.value if key.value == str(part)), None)
+        node = following
+    return ".".join(words)
+
+
+def _name_of(node: yaml.Node) -> str | None:
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return next((str(value.value) for key, value in pairs if key.value == "name"), None)
 
 
 def _line_of(node: yaml.Node | None, location: tuple[object, ...]) -> int:

@@ -59,6 +59,9 @@ def ingest(
         note(f"all rejected rows: {path}")
     for lost in report.dangling:
         note(f"{lost.rows:,} rows of {lost.table} name a {lost.column} that {lost.refers_to} does not have")
+    for source in report.sources:
+        if source.read and source.read == source.skipped:
+            note(f"{source.source}, {source.table}: none of {source.read:,} rows is meant by the mapping")
     for codes in report.unresolved:
         asked = f"; {', '.join(codes.waiting)} wait in `salescast identities list`" if codes.waiting else ""
         note(
@@ -66,7 +69,7 @@ def ingest(
             f"joined to one of ours and stays as it came{asked}"
         )
     for source in report.refused:
-        note(f"refused {source.source}: {source.refused}")
+        note(f"refused {source.source}: {source.refused.removeprefix(f'source {source.source}: ')}")
     if report.refused:
         raise typer.Exit(BAD_INPUT)
 

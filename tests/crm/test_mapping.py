@@ -63,7 +63,7 @@ def test_system_column_points_to_its_own_setting() -> None:
 
 
 def test_unknown_setting_is_refused_with_its_line() -> None:
-    with pytest.raises(BadYaml, match=r"line 6: sources.0.mising: no such setting"):
+    with pytest.raises(BadYaml, match=r"line 6: sources\[leads\].mising: no such setting; did you mean"):
         parse_mapping(LEADS.replace("missing: [Select]", "mising: [Select]"))
 
 
@@ -113,3 +113,24 @@ def test_pattern_without_a_year_and_unknown_zone_are_refused_with_their_lines() 
 def test_key_that_is_no_word_is_refused_with_its_line() -> None:
     with pytest.raises(BadYaml, match=r"line 11: expected a word as key"):
         parse_mapping(LEADS + "      ? [a, b]\n      : c\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("sources:", "sources: {}\nnothing:", "expected a list, one entry a line"),
+        ("columns:", "columns: [a]\n    other:", "expected a block of `name: value` lines"),
+        ("EUR", "rmb", "three capital letters such as CNY"),
+    ],
+)
+def test_slip_is_named_in_the_words_of_the_file(old: str, new: str, words: str) -> None:
+    with pytest.raises(BadYaml) as caught:
+        parse_mapping(LEADS.replace(old, new, 1))
+    assert words in str(caught.value)
+    assert "Input should" not in str(caught.value)
+
+
+def test_setting_without_effect_on_its_column_is_refused() -> None:
+    mapping = "sources:\n  - {name: a, file: a.csv, table: reps, columns: {rep_id: {from: id, unit: 万}}}\n"
+    with pytest.raises(BadYaml, match=r"sources\[a\].columns.rep_id.unit: unit has no meaning for text columns"):
+        parse_mapping(mapping)
