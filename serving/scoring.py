@@ -332,7 +332,7 @@ class Scoring:
             horizon_days=rate.horizon_days if rate else None,
             event=rate.event if rate else None,
             as_of=record.watermark if record else None,
-            message=_NO_MODEL,
+            message=_NO_MODEL if rate else "No model was promoted yet.",
         )
 
 
