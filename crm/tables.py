@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from crm.schema import SYSTEM_COLUMNS, Column, Table, arrow_type
 from crm.tables_behaviour import BEHAVIOUR_TABLES
+from crm.tables_derived import DERIVED_TABLES
 from crm.tables_money import MONEY_TABLES
 from crm.tables_people import PEOPLE_TABLES
 from crm.tables_pipeline import PIPELINE_TABLES
@@ -27,7 +28,7 @@ class UnknownTable(KeyError):
 
 
 def table(name: str) -> Table:
-    """The table of that name.
+    """The table of that name, one of those that are derived among them.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def table(name: str) -> Table:
     ('lead_id',)
     """
     try:
-        return TABLES[name]
+        return DERIVED_TABLES[name] if name in DERIVED_TABLES else TABLES[name]
     except KeyError:
         raise UnknownTable(f"no table {name!r} in the record; it has {', '.join(sorted(TABLES))}") from None
 

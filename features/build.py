@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from crm.engine import Engine
 from crm.facts import feature_columns
 from crm.schema import Column
+from crm.settlements import register_derived
 from crm.store import Generation
 from crm.tables import TABLES
 from features.asof import column_of, local_days
@@ -64,7 +65,8 @@ def build_features(
         A column is missing or has empty cells.
     """
     stated = [group_named(group) if isinstance(group, str) else group for group in groups]
-    with _opened(record, tables) as (engine, names):
+    with _opened(record, tables) as (engine, found):
+        names = register_derived(engine, found, tables_read(stated), zone)
         return _Build(engine, names, stated, _with_days(spine, zone)).run()
 
 
@@ -73,6 +75,16 @@ def reached_spine(
 ) -> pa.Table:
     """The spine as the compiled SQL reads it: row numbers, local days, and what joined rows are reached by."""
     return _Build(engine, frozenset(tables), groups, _with_days(spine, zone)).prepare()
+
+
+def tables_read(groups: Sequence[FeatureGroup]) -> frozenset[str]:
+    """The tables that the features of some groups are made of, derived ones as such, without the entity's own."""
+    primitives = (feature.primitive for group in groups for feature in group.features)
+    return frozenset(
+        primitive.table if isinstance(primitive, Attribute) else source_of(primitive).table
+        for primitive in primitives
+        if not isinstance(primitive, Calendar)
+    )
 
 
 def custom_groups(generation: Generation, table_name: str) -> tuple[FeatureGroup, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import date
 from functools import lru_cache
 
@@ -23,14 +24,20 @@ def calendar_value(primitive: Calendar, day: date) -> float:
     7.0
     >>> calendar_value(Calendar(what="days_to_quarter_end"), date(2026, 3, 31))
     0.0
+    >>> calendar_value(Calendar(what="days_to_month_end"), date(2028, 2, 1))
+    28.0
     """
     match primitive.what:
         case "month":
             return float(day.month)
         case "weekday":
             return float(day.isoweekday())
+        case "days_to_month_end":
+            return float(monthrange(day.year, day.month)[1] - day.day)
         case "days_to_quarter_end":
             return float((_quarter_end(day) - day).days)
+        case "days_to_year_end":
+            return float((date(day.year, 12, 31) - day).days)
         case "days_to_spring_festival":
             return float(days_to_spring_festival(day))
 

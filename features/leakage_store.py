@@ -19,13 +19,15 @@ import pyarrow.compute as pc
 
 from crm.config import Config
 from crm.engine import DuckDBEngine
+from crm.settlements import INPUTS, register_derived
 from crm.store import Generation
-from features.build import build_features, custom_groups, reached_spine
+from crm.tables_derived import DERIVED_TABLES
+from features.build import build_features, custom_groups, reached_spine, tables_read
 from features.catalogue import group_named
 from features.history import read_histories
-from features.online import compute_features, source_of
+from features.online import compute_features
 from features.question import Question
-from features.spec import Attribute, Calendar, FeatureGroup
+from features.spec import FeatureGroup
 from features.spine import build_spine
 from features.spoiling import Tables, spoil_future, truncate
 
@@ -155,13 +157,9 @@ def _engine(tables: Tables) -> Iterator[DuckDBEngine]:
 
 def _read(generation: Generation, groups: Sequence[FeatureGroup]) -> dict[str, pa.Table]:
     """The tables that the groups look at, and `changes`."""
-    names = {group.entity for group in groups} | {"changes"}
-    for feature in (feature for group in groups for feature in group.features):
-        primitive = feature.primitive
-        if isinstance(primitive, Attribute):
-            names.add(primitive.table)
-        elif not isinstance(primitive, Calendar):
-            names.add(source_of(primitive).table)
+    names = {group.entity for group in groups} | {"changes"} | tables_read(groups)
+    if names & set(DERIVED_TABLES):
+        names = (names - set(DERIVED_TABLES)) | set(INPUTS)
     with generation.engine() as engine:
         return {name: engine.query(f"SELECT * FROM {name}") for name in sorted(names) if generation.rows(name)}
 
@@ -170,8 +168,9 @@ def _array_form(
     tables: Tables, groups: Sequence[FeatureGroup], spine: pa.Table, zone: ZoneInfo, custom: tuple[str, ...]
 ) -> pa.Table:
     with _engine(tables) as engine:
-        reached = reached_spine(engine, groups, spine, zone=zone, tables=tuple(tables))
-        histories = read_histories(engine, groups, reached, tables=tuple(tables), custom=custom)
+        readable = register_derived(engine, tables, tables_read(groups), zone)
+        reached = reached_spine(engine, groups, spine, zone=zone, tables=readable)
+        histories = read_histories(engine, groups, reached, tables=readable, custom=custom)
     moments = spine.column("as_of").to_pylist()
     rows: list[Mapping[str, object]] = [
         compute_features(groups, history.record, history.events, as_of, zone=zone)

@@ -232,7 +232,9 @@ class DaysInState(Attribute):
 class Calendar:
     """A fact of the day itself, in the company's time zone."""
 
-    what: Literal["month", "weekday", "days_to_quarter_end", "days_to_spring_festival"]
+    what: Literal[
+        "month", "weekday", "days_to_month_end", "days_to_quarter_end", "days_to_year_end", "days_to_spring_festival"
+    ]
 
 
 Primitive = Aggregate | Ratio | Attribute | Calendar

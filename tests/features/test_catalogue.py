@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crm.schema import DType
-from crm.tables import TABLES
+from crm.tables import table
 from features.catalogue import FIELDS, GROUPS, UnknownGroup, custom_group, group_named
 from features.document import render_features
 from features.matrix import Field, Grade, Kind
@@ -33,7 +33,7 @@ def test_group_names_each_field_once_and_reads_no_personal_column(group: Feature
     assert len(names) == len(set(names))
     for feature in group.features:
         if isinstance(feature.primitive, Attribute):
-            assert not TABLES[feature.primitive.table].column(feature.primitive.column).personal
+            assert not table(feature.primitive.table).column(feature.primitive.column).personal
 
 
 @pytest.mark.parametrize("entity", ["leads", "opportunities"])

@@ -1,0 +1,50 @@
+"""Tables that no company hands over: `crm.settlements` derives them from the record, with clocks of their own."""
+
+from __future__ import annotations
+
+from crm.schema import Table, date, moment, money, number, text
+
+_CLOSED = "closed_at"
+
+DERIVED_TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        Table(
+            name="payments",
+            grain="One part of one receipt that somebody allocated to one invoice, or to the one it replaces.",
+            key=("payment_id",),
+            clock="paid_on",
+            columns=(
+                text("payment_id", "The allocation, and the invoice it followed to.", required=True),
+                text("invoice_id", "The invoice.", refers_to="invoices", required=True),
+                date("paid_on", "Day the receipt came in.", required=True),
+                money("amount", "Amount, gross; negative when it was taken back."),
+                text("instrument", "How it was paid."),
+            ),
+        ),
+        Table(
+            name="settlements",
+            grain="One invoice with what became of it; the outcome is known from `closed_at` on.",
+            key=("invoice_id",),
+            clock="issued_on",
+            columns=(
+                text("invoice_id", "The invoice.", refers_to="invoices", required=True),
+                text("account_id", "The customer.", refers_to="accounts"),
+                date("issued_on", "Day of issue.", required=True),
+                date("due_on", "Day on which it falls due."),
+                money("gross_amount", "Amount, gross."),
+                number("terms_days", "Days from issue to the due day.", unit="days"),
+                moment(_CLOSED, "When it was known to be settled or taken back.", known_at=_CLOSED),
+                date("settled_on", "Day on which receipts reached the amount.", known_at=_CLOSED),
+                number("days_to_pay", "Days from issue to settlement.", unit="days", known_at=_CLOSED),
+                number("days_late", "Days from the due day to settlement.", unit="days", known_at=_CLOSED),
+                text("timing", "Settled by the due day or after it.", values=("on_time", "late"), known_at=_CLOSED),
+                number("amount_to_usual", "Amount over the mean of the customer's earlier invoices.", unit="share"),
+                number("median_days_at_issue", "Median days to pay of the customer, as known at issue.", unit="days"),
+                number("segment_late_share", "Late share of customers of its kind, as known at issue.", unit="share"),
+                number("shrunk_late_share", "The customer's late share, drawn to its kind's.", unit="share"),
+                number("shrunk_days_to_pay", "The customer's mean days to pay, drawn to its kind's.", unit="days"),
+            ),
+        ),
+    )
+}
