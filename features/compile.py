@@ -34,6 +34,7 @@ from features.spec import (
     Measure,
     Min,
     Ratio,
+    Rhythm,
     Source,
     Sum,
     Trend,
@@ -190,10 +191,27 @@ def _aggregate(used: _Used, primitive: Aggregate) -> str:
         nearest = "MIN" if primitive.which == "last" else "MAX"
         shift = DAY_SECONDS if column_of(primitive.source.table, primitive.moment).dtype is DType.DATE else 0
         return f"CAST({nearest}({age}){_filter(tests)} + {shift} AS DOUBLE) / CAST({DAY_SECONDS} AS DOUBLE)"
+    if isinstance(primitive, Rhythm):
+        return _rhythm(primitive, age, _filter(tests))
     assert isinstance(primitive, Measure)
     column = table(primitive.source.table).column(primitive.column)
     value = used.value(primitive.column)
     return _measure(used, primitive, column, value, tests)
+
+
+def _rhythm(primitive: Rhythm, age: str, where: str) -> str:
+    day = f"CAST({DAY_SECONDS} AS DOUBLE)"
+    n_days = f"COUNT(DISTINCT FLOOR(CAST({age} AS DOUBLE) / {day})){where}"
+    if primitive.what == "days":
+        return n_days
+    span = f"CAST(MAX({age}){where} - MIN({age}){where} AS DOUBLE) / {day}"
+    usual = f"CAST({primitive.usual_days} AS DOUBLE)"
+    gap = f"(({span} + {usual}) / NULLIF(CAST({n_days} AS DOUBLE), CAST(0 AS DOUBLE)))"
+    if primitive.what == "gap":
+        return gap
+    shift = DAY_SECONDS if column_of(primitive.source.table, primitive.moment).dtype is DType.DATE else 0
+    since = f"CAST(MIN({age}){where} + {shift} AS DOUBLE) / {day}"
+    return f"{since} / NULLIF({gap}, CAST(0 AS DOUBLE))"
 
 
 def _measure(used: _Used, primitive: Measure, column: Column, value: str, tests: list[str]) -> str:
@@ -246,12 +264,14 @@ def _filter(tests: Sequence[str]) -> str:
 def _condition(value: str, condition: Condition) -> str:
     if condition.op == "in":
         return f"{value} IN ({', '.join(quote_text(v) for v in condition.values)})"
-    return f"{value} IS NOT NULL" if condition.op == "known" else f"{value} IS NULL"
+    tests = {"known": "{} IS NOT NULL", "unknown": "{} IS NULL", "negative": "{} < 0"}
+    return tests.get(condition.op, "COALESCE({} >= 0, TRUE)").format(value)
 
 
 def _outer(feature: Feature, spine_key: str) -> str:
     """No visible row: counts are 0 when there is something to count by, everything else is null."""
     name = quote_name(feature.field.name)
-    if isinstance(feature.primitive, Count | Distinct):
+    primitive = feature.primitive
+    if isinstance(primitive, Count | Distinct) or (isinstance(primitive, Rhythm) and primitive.what == "days"):
         return f"CASE WHEN s.{spine_key} IS NOT NULL THEN CAST(COALESCE(a.{name}, 0) AS DOUBLE) END AS {name}"
     return f"a.{name} AS {name}"

@@ -14,6 +14,7 @@ from features.spec import (
     Measure,
     Primitive,
     Ratio,
+    Rhythm,
 )
 
 _HEAD = """# Features
@@ -79,8 +80,13 @@ def _aggregate(primitive: Aggregate) -> str:
     tests = [_condition(condition.column, condition.op, condition.values) for condition in primitive.where]
     where = f" where {' and '.join(tests)}" if tests else ""
     window = f", {primitive.days} days" if primitive.days is not None else ""
+    if isinstance(primitive, Rhythm):
+        column = {"days": " (days with rows)", "gap": " (mean gap)", "overdue": " (time since over mean gap)"}[
+            primitive.what
+        ]
+        column += f", shrunk to {primitive.usual_days:g} days" if primitive.usual_days else ""
     return f"{type(primitive).__name__.lower()}{column} over {source.table}{through}{where}{window}"
 
 
 def _condition(column: str, op: str, values: tuple[str, ...]) -> str:
-    return f"{column} in ({', '.join(values)})" if op == "in" else f"{column} {op}"
+    return f"{column} in ({', '.join(values)})" if op == "in" else f"{column} {op.replace('_', ' ')}"

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from crm.engine import Engine
 from crm.store import Generation
+from features.account_moments import churned_at
 from features.question import BadQuestion, Question
 
 _DAY = np.timedelta64(1, "D")
@@ -88,6 +89,24 @@ EVENTS: dict[tuple[str, str], Event] = {
         needs=("opportunities",),
         sql=_CLOSED.format(outcome="lost"),
     ),
+    # What may happen to an account again and again is judged per row (`outcome_moments`); this is its last word.
+    ("accounts", "lapsed"): Event(
+        entity="accounts",
+        phrase_en="no purchase within the window",
+        phrase_zh="期内无复购",
+        needs=("accounts", "orders"),
+        sql="SELECT account_id AS entity_id, MAX(ordered_at) + INTERVAL '90' DAY AS happened_at FROM orders "
+        "WHERE account_id IS NOT NULL GROUP BY account_id "
+        "HAVING MAX(ordered_at) + INTERVAL '90' DAY <= (SELECT MAX(ordered_at) FROM orders)",
+    ),
+    ("accounts", "cancelled"): Event(
+        entity="accounts",
+        phrase_en="agreement cancelled",
+        phrase_zh="合同取消",
+        needs=("accounts", "agreements"),
+        sql="SELECT account_id AS entity_id, CAST(MIN(cancelled_at) AS TIMESTAMP) AS happened_at FROM agreements "
+        "WHERE account_id IS NOT NULL AND cancelled_at IS NOT NULL GROUP BY account_id",
+    ),
 }
 
 
@@ -117,6 +136,18 @@ def happened_at(entity_id: npt.NDArray[np.str_], events: pa.Table) -> npt.NDArra
     moments = np.append(events.column("happened_at").cast(pa.timestamp("us")).to_numpy(), np.datetime64("NaT", "us"))
     index = np.fromiter((place.get(name, -1) for name in entity_id.tolist()), dtype=np.intp, count=len(entity_id))
     return moments[index]
+
+
+def outcome_moments(
+    engine: Engine, question: Question, entity_id: npt.NDArray[np.str_], as_of: npt.NDArray[np.datetime64]
+) -> npt.NDArray[np.datetime64]:
+    """The moment of each row's event, shape (n_rows,), NaT where there was none.
+
+    An account may leave and come back: its event is the next one after the row's moment.
+    """
+    if question.entity == "accounts":
+        return churned_at(engine, question, entity_id, as_of)
+    return happened_at(entity_id, read_events(engine, event_of(question)))
 
 
 def build_labels(
@@ -155,11 +186,12 @@ def build_labels(
 
 def label_rows(generation: Generation, question: Question, spine: pa.Table) -> npt.NDArray[np.float64]:
     """The labels of a spine's rows, shape (n_rows,)."""
+    entity_id, as_of = spine.column("entity_id").to_numpy().astype(np.str_), spine.column("as_of").to_numpy()
     with generation.engine() as engine:
-        events = read_events(engine, event_of(question))
+        happened = outcome_moments(engine, question, entity_id, as_of)
     return build_labels(
-        spine.column("as_of").to_numpy(),
-        happened_at(spine.column("entity_id").to_numpy().astype(np.str_), events),
+        as_of,
+        happened,
         horizon_days=question.horizon_days,
         gap_days=question.gap_days,
         recorded_to=generation.recorded_to,

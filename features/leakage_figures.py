@@ -170,7 +170,7 @@ def shared_groups(training_set: TrainingSet, *, seed: int) -> Figure:
 
 def back_dated(generation: Generation, question: Question) -> Figure:
     """The share of events at or before the entity's creation, and the owner with the largest share of them."""
-    key = {"leads": "lead_id", "opportunities": "opportunity_id"}[question.entity]
+    key = {"leads": "lead_id", "opportunities": "opportunity_id", "accounts": "account_id"}[question.entity]
     with generation.engine() as engine:
         events = read_events(engine, event_of(question))
         engine.register("events", events)

@@ -34,6 +34,7 @@ from features.spec import (
     Min,
     Primitive,
     Ratio,
+    Rhythm,
     Source,
     Sum,
     Trend,
@@ -180,7 +181,9 @@ class _Visible(list[Row]):
 def _holds(condition: Condition, value: object) -> bool:
     if condition.op == "in":
         return value in condition.values
-    return (value is not None) == (condition.op == "known")
+    if condition.op in {"known", "unknown"}:
+        return (value is not None) == (condition.op == "known")
+    return (value is not None and cast("float", value) < 0) == (condition.op == "negative")
 
 
 def _computed(primitive: Aggregate | Ratio) -> _Computed:
@@ -198,6 +201,8 @@ def _computed(primitive: Aggregate | Ratio) -> _Computed:
         return _measure(primitive)
     if isinstance(primitive, DaysSince):
         return _days_since(primitive)
+    if isinstance(primitive, Rhythm):
+        return _rhythm(primitive)
     if isinstance(primitive, Count):
         return lambda rows, moment: float(len(_chosen(primitive, rows, moment)))
     raise TypeError(f"no array form is known for {type(primitive).__name__}")
@@ -238,6 +243,25 @@ def _days_since(primitive: DaysSince) -> _Computed:
         return (nearest(ages) + shift) / DAY_SECONDS if ages else None
 
     return days_since
+
+
+def _rhythm(primitive: Rhythm) -> _Computed:
+    dtype = column_of(primitive.source.table, primitive.moment).dtype
+    shift = DAY_SECONDS if dtype is DType.DATE else 0
+
+    def rhythm(rows: _Visible, moment: Moment) -> Value:
+        ages = [age for age, _ in _chosen(primitive, rows, moment)]
+        n_days = len({age // DAY_SECONDS for age in ages})
+        if primitive.what == "days":
+            return float(n_days)
+        if not ages:
+            return None
+        gap = ((max(ages) - min(ages)) / DAY_SECONDS + primitive.usual_days) / n_days
+        if primitive.what == "gap":
+            return gap
+        return (min(ages) + shift) / DAY_SECONDS / gap if gap else None
+
+    return rhythm
 
 
 def _measure(primitive: Measure) -> _Computed:

@@ -20,7 +20,7 @@ class BadSpec(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """What must hold of a row: its value, as known then, is one of `values`, or is known, or is not.
+    """What must hold of a row: its value, as known then, is one of `values`, is known or not, is below 0 or not.
 
     Examples
     --------
@@ -29,7 +29,7 @@ class Condition:
     """
 
     column: str
-    op: Literal["in", "known", "unknown"]
+    op: Literal["in", "known", "unknown", "negative", "not_negative"]
     values: tuple[str, ...] = ()
 
 
@@ -46,6 +46,16 @@ def known(column: str) -> Condition:
 def unknown(column: str) -> Condition:
     """The condition that a value was not known by then."""
     return Condition(column=column, op="unknown")
+
+
+def negative(column: str) -> Condition:
+    """The condition that a number lies below 0."""
+    return Condition(column=column, op="negative")
+
+
+def not_negative(column: str) -> Condition:
+    """The condition that a number does not lie below 0; an unknown one does not."""
+    return Condition(column=column, op="not_negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +187,18 @@ class Trend(Aggregate):
         Aggregate.__post_init__(self)
         if self.days is None:
             raise BadSpec("a trend compares two windows and needs `days`")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm(Aggregate):
+    """The beat of the rows, in whole days counted back from the moment.
+
+    `days`: on how many days there are rows. `gap`: mean days from one such day to the next, shrunk to `usual_days` as
+    if one more gap of that length had been seen. `overdue`: days since the last row over that gap.
+    """
+
+    what: Literal["days", "gap", "overdue"]
+    usual_days: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

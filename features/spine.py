@@ -3,7 +3,7 @@
 Moments are Monday midnights in the company's time zone, and the first midnight after the entity was created, since
 a score is asked for most when it is new. Of an entity's Mondays within a year of its creation, three are taken by a
 seeded hash, so that long-lived entities do not outweigh the others and a rerun takes the same rows. Rows carry no
-weights.
+weights. Accounts, which are never closed, are asked about every month: `features.account_moments`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from crm.engine import Engine
 from crm.store import Generation
+from features.account_moments import account_spine
 from features.labels import event_of, happened_at, read_events
 from features.question import BadQuestion, Question
 
@@ -58,6 +59,10 @@ def build_spine(
     BadQuestion
         There is no spine for the entity.
     """
+    last = generation.recorded_to if now is None else now
+    if question.entity == "accounts":
+        with generation.engine() as engine:
+            return account_spine(engine, question, zone=zone, until=last)
     with generation.engine() as engine:
         entities = _entities(engine, question)
         events = read_events(engine, event_of(question))
@@ -67,7 +72,6 @@ def build_spine(
     closed = entities.column("closed_at").to_numpy().astype("datetime64[us]")
     happened = happened_at(name, events)
     closed = np.fmin(closed, happened)
-    last = generation.recorded_to if now is None else now
     until = np.datetime64(last.astimezone(UTC).replace(tzinfo=None), "us")
     midnights, is_monday = _midnights(created, until, zone)
     row, moment = _candidates(name, created, midnights, is_monday, seed)

@@ -16,25 +16,29 @@ from features.asof import column_of
 from features.build import build_features, custom_groups
 from features.catalogue import group_named
 from features.custom import why_no_field
-from features.labels import build_labels, event_of, happened_at, read_events
+from features.labels import build_labels, event_of, outcome_moments
 from features.matrix import WRITTEN_LATE, Field, Grade, LeftOut, TrainingSet
 from features.question import BadQuestion, Question
 from features.spec import Attribute, FeatureGroup
 from features.spine import build_spine
 
-_MONEY = (
-    "SELECT l.lead_id AS entity_id, CAST(SUM(o.net_amount) AS BIGINT) AS amount FROM leads AS l "
+_MONEY = {
+    "leads": "SELECT l.lead_id AS entity_id, CAST(SUM(o.net_amount) AS BIGINT) AS amount FROM leads AS l "
     "JOIN opportunities AS o ON o.opportunity_id = l.opportunity_id OR o.lead_id = l.lead_id "
-    "WHERE o.outcome = 'won' GROUP BY l.lead_id"
-)
-_OWN_MONEY = "SELECT opportunity_id AS entity_id, net_amount AS amount FROM opportunities WHERE outcome = 'won'"
+    "WHERE o.outcome = 'won' GROUP BY l.lead_id",
+    "opportunities": "SELECT opportunity_id AS entity_id, net_amount AS amount FROM opportunities "
+    "WHERE outcome = 'won'",
+}
 _ACCOUNT = {
     "leads": "SELECT lead_id AS entity_id, account_id FROM leads",
     "opportunities": "SELECT opportunity_id AS entity_id, account_id FROM opportunities",
+    "accounts": "SELECT account_id AS entity_id, account_id FROM accounts",
 }
 
 
-def build_training_set(generation: Generation, question: Question, *, config: Config) -> TrainingSet:
+def build_training_set(
+    generation: Generation, question: Question, *, config: Config, spine: pa.Table | None = None
+) -> TrainingSet:
     """The rows, features and labels of a question, from the record.
 
     Parameters
@@ -45,6 +49,8 @@ def build_training_set(generation: Generation, question: Question, *, config: Co
         Entity, event, window and feature groups; what the configuration says of the task stands above it.
     config : Config
         Time zone, seed, tasks.
+    spine : pa.Table or None
+        Rows (`entity_id`, `as_of`) to take; None for those of `features.spine.build_spine`.
 
     Returns
     -------
@@ -63,7 +69,8 @@ def build_training_set(generation: Generation, question: Question, *, config: Co
     if missing:
         raise BadQuestion(f"{asked.task} asks for {event.phrase_en!r}, which needs {', '.join(missing)}")
     zone = config.company.zone
-    spine = build_spine(generation, asked, zone=zone, seed=config.seed)
+    if spine is None:
+        spine = build_spine(generation, asked, zone=zone, seed=config.seed)
     groups = tuple(group_named(name) for name in asked.groups) + custom_groups(generation, asked.entity)
     rows = build_features(generation, groups, spine, zone=zone)
     fields, left_out = _usable(_graded(generation, groups), rows)
@@ -72,14 +79,14 @@ def build_training_set(generation: Generation, question: Question, *, config: Co
     entity_id = spine.column("entity_id").to_numpy().astype(np.str_)
     as_of = spine.column("as_of").to_numpy().astype("datetime64[us]")
     with generation.engine() as engine:
-        events = read_events(engine, event)
+        happened = outcome_moments(engine, asked, entity_id, as_of)
         accounts = engine.query(_ACCOUNT[asked.entity])
         wins = None
-        if generation.has("opportunities"):
-            wins = engine.query(_MONEY if asked.entity == "leads" else _OWN_MONEY)
+        if asked.entity in _MONEY and generation.has("opportunities"):
+            wins = engine.query(_MONEY[asked.entity])
     label = build_labels(
         as_of,
-        happened_at(entity_id, events),
+        happened,
         horizon_days=asked.horizon_days,
         gap_days=asked.gap_days,
         recorded_to=generation.recorded_to,

@@ -10,7 +10,10 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
         r"no signal: on earlier windows no learner ranks better than chance",
         "没有信号：在更早的窗口上都不优于随机",
     ),
-    (r"no learner is better than the base rate on earlier windows", "在更早的窗口上没有学习器优于基准率"),
+    (
+        r"no signal: no learner is better than the base rate on earlier windows",
+        "没有信号：在更早的窗口上没有学习器优于基准率",
+    ),
     (
         r"(\d+) events of the rarer kind; boosting needs (\d+): a shrunken model answers",
         r"较少的一类只有 \1 个，提升树需要 \2 个：由收缩模型回答",
@@ -43,6 +46,10 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
         r"^on the test window the untuned baseline has the smaller log loss \(by ([\d.]+) to ([\d.]+)\); "
         r"the learner was chosen on earlier windows alone$",
         r"测试窗口上未调参的基线对数损失更小（差 \1 至 \2）；学习器只凭更早的窗口选定。",
+    ),
+    (
+        r"the history is too short to compare learners over time: they were compared across accounts or entities",
+        "历史太短，无法按时间比较学习器：改为在不同客户或对象之间比较",
     ),
     (r"no time: rows were split by hash, so the figures are optimistic", "没有时间顺序：按哈希划分，指标偏乐观"),
 )

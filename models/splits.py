@@ -55,12 +55,16 @@ class Plan:
         False: drawn by hash, figures are optimistic.
     embargo : float
         Units of position between the last fit row and the origin.
+    in_time : bool
+        False: the history before the test window is too short for one origin, so that learners are compared across
+        groups there, not over time. The test window stays later.
     """
 
     origins: tuple[Split, ...]
     test: Split
     has_time: bool
     embargo: float
+    in_time: bool = True
 
 
 class TooFewRows(Exception):
@@ -111,7 +115,17 @@ def _by_time(training_set: TrainingSet, folds: Folds) -> Plan:
             split = _split(position, begin, end, embargo)
             if len(split.fit) and len(split.judge):
                 origins.append(split)
+    if not origins and len(inside):
+        across = _across_groups(training_set.group, test.fit)
+        return Plan(origins=across, test=test, has_time=True, embargo=embargo, in_time=False)
     return Plan(origins=tuple(origins), test=test, has_time=True, embargo=embargo)
+
+
+def _across_groups(group: npt.NDArray[np.str_], rows: Rows) -> tuple[Split, ...]:
+    """Folds of groups among chosen rows."""
+    fold = np.floor(hash_shares(group[rows]) * _HASH_FOLDS).astype(np.intp)
+    splits = (Split(fit=rows[fold != n], judge=rows[fold == n], origin=float("nan")) for n in range(_HASH_FOLDS))
+    return tuple(split for split in splits if len(split.fit) and len(split.judge))
 
 
 def _cut(n_rows: int, share: float) -> int:

@@ -29,6 +29,7 @@ from models.task import Task
 CHANCE = 0.5
 # Its own nested cross-validation decides between a model and the base rate; windows of ten rows could not.
 SMALL_LEARNERS = ("shrunk",)
+SHORT = "the history is too short to compare learners over time: they were compared across accounts or entities"
 OPTIMISTIC = "no time: rows were split by hash, so the figures are optimistic"
 
 
@@ -92,6 +93,8 @@ def fit_task(
     if before.min() == before.max():
         reason = f"all {len(before)} outcomes known before the test window are alike; a model needs both"
         return Trained(report=replace(report, reason=reason), predictor=None)
+    if plan.has_time and not plan.in_time:
+        report = replace(report, limits=(*report.limits, SHORT))
     learners, small = _learners(task, usable)
     choice = choose_learner(usable, plan.origins, learners, seed=seed, on_progress=on_progress)
     status: Literal["trained", "fallback"] = "trained"
@@ -102,8 +105,10 @@ def fit_task(
         status, reason = "fallback", "no signal: on earlier windows no learner ranks better than chance"
         choice = choose_learner(usable, plan.origins, ("base_rate",), seed=seed)
     elif choice.learner == "base_rate":
-        status, reason = "fallback", "no learner is better than the base rate on earlier windows"
-    calibration = choose_calibrator([(part.log_odds, part.y) for part in choice.judged], in_time=plan.has_time)
+        status, reason = "fallback", "no signal: no learner is better than the base rate on earlier windows"
+    calibration = choose_calibrator(
+        [(part.log_odds, part.y) for part in choice.judged], in_time=plan.has_time and plan.in_time
+    )
     report = replace(report, status=status, reason=reason)
     report = examine(report, usable, plan, choice, calibration, champion=champion, seed=seed)
     if on_progress is not None:

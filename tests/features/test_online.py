@@ -32,12 +32,15 @@ from features.spec import (
     Min,
     Primitive,
     Ratio,
+    Rhythm,
     Source,
     Sum,
     Trend,
     feature,
     is_in,
     known,
+    negative,
+    not_negative,
     share,
     unknown,
 )
@@ -81,6 +84,12 @@ EVERYTHING: dict[str, Primitive] = {
     "satisfaction_last": Last(source=TICKETS, column="satisfaction", **CLOSED),
     "ordered_last": Last(source=ORDERS, column="product"),
     "quantity": Sum(source=ORDERS, column="quantity"),
+    "returned": Count(source=ORDERS, where=(negative("quantity"),)),
+    "bought_days": Rhythm(source=ORDERS, days=60, where=(not_negative("quantity"),), what="days"),
+    "bought_gap": Rhythm(source=ORDERS, where=(not_negative("quantity"),), what="gap", usual_days=30.0),
+    "overdue": Rhythm(source=ORDERS, where=(not_negative("quantity"),), what="overdue"),
+    "paid_gap": Rhythm(source=RECEIPTS, days=90, what="gap"),
+    "paid_overdue": Rhythm(source=RECEIPTS, what="overdue", usual_days=10.0),
     "rep_rate": Ratio(
         upper=Count(source=REP_LEADS, days=90, at="converted_at"), lower=Count(source=REP_LEADS, days=90)
     ),

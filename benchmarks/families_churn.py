@@ -1,0 +1,200 @@
+"""Figures of churn risk: a flat file, purchases against the own habit, and a record that holds no signal."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.figures import Figure
+from benchmarks.shared_data import shared_data
+from crm.config import Config
+from crm.ingest import ingest
+from crm.mapping import read_mapping
+from crm.store import Generation, Store
+from features.account_moments import customers_at
+from features.leakage import find_leaks
+from features.leakage_record import find_leaks_of_record
+from features.matrix import TrainingSet
+from features.observations import read_observations
+from features.training_set import build_training_set
+from models.calibrator import sigmoid
+from models.candidates import BASELINES, Floats
+from models.learn import fit_model
+from models.metrics import auc, ece, ece_plain, interval, make_blocks, paired_interval
+from models.tasks.churn_risk import TASK
+from models.train import fit_task
+
+MAPPINGS = Path(__file__).parents[1] / "examples" / "mappings"
+N_REPEATS = 2
+N_FOLDS = 5
+N_DRAWS = 400
+N_VERDICTS = 10
+CUT_OFF = datetime(2011, 6, 11)  # noqa: DTZ001 - a local midnight, placed in the company's zone where it is used
+# The newest moment whose 90 days had passed before the cut-off, and every second week before it.
+TRAINING_CUTS = tuple(datetime(2011, 3, 12) - timedelta(days=14 * n) for n in range(6))  # noqa: DTZ001
+NO_SIGNAL = "no signal"
+
+
+def measure_churn(seed: int) -> Iterator[Figure]:
+    """The figures of churn risk, one after the other."""
+    yield from _telco(seed)
+    yield _online_retail(seed)
+    yield _ravenstack(seed)
+
+
+@contextmanager
+def _taken_in(name: str, config: Config) -> Iterator[Generation | None]:
+    """The record of a public data set, taken in through its mapping; None when the data are absent."""
+    data = shared_data()
+    if data is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        mapping = read_mapping(MAPPINGS / f"{name}.yaml")
+        ingest(store, mapping, data / name, config=config, now=datetime.now(UTC))
+        yield store.current()
+
+
+def _telco(seed: int) -> Iterator[Figure]:
+    protocol = (
+        f"{N_REPEATS} x {N_FOLDS}-fold by customer; in each fold leak search, choice of learner and calibration see "
+        "the other folds only; no time: optimistic"
+    )
+    with _taken_in("ibm_telco_churn", Config()) as generation:
+        if generation is None:
+            yield Figure(name="families/telco_auc", value=None, goal=0.851, protocol=protocol)
+            yield Figure(name="families/telco_ece", value=None, goal=0.012, protocol=protocol)
+            return
+        rows = read_observations(generation, TASK.name)
+    y, repeats = rows.label, []
+    for repeat in range(N_REPEATS):
+        fold = np.random.default_rng([seed, repeat]).permutation(len(y)) % N_FOLDS
+        repeats.append((fold, _out_of_fold(rows, fold, seed + repeat)))
+        print(f"telco: repeat {repeat + 1} of {N_REPEATS}", file=sys.stderr)
+    by_fold = {
+        name: float(np.mean([auc(y[fold == n], found[name][fold == n]) for fold, found in repeats for n in range(5)]))
+        for name in ("model", *BASELINES)
+    }
+    best = max(BASELINES, key=lambda name: by_fold[name])
+    model, baseline = (np.mean([found[name] for _, found in repeats], axis=0) for name in ("model", best))
+    blocks = make_blocks(rows.group, n_draws=N_DRAWS, seed=seed)
+    spread = interval(auc, y, model, blocks)
+    difference = paired_interval(auc, y, model, baseline, blocks)
+    yield Figure(
+        name="families/telco_auc",
+        value=by_fold["model"],
+        low=spread.low,
+        high=spread.high,
+        baseline=by_fold[best],
+        goal=0.851,
+        protocol=f"{protocol}; mean AUC of the folds; interval by customers on the mean of the repeats; difference to "
+        f"the baseline ({best}) {difference.low:+.4f} to {difference.high:+.4f}",
+    )
+    errors = {name: float(np.mean([ece(y, found[name]) for _, found in repeats])) for name in ("model", best)}
+    plain = float(np.mean([ece_plain(y, found["model"]) for _, found in repeats]))
+    spread = interval(ece, y, model, blocks)
+    yield Figure(
+        name="families/telco_ece",
+        value=errors["model"],
+        low=spread.low,
+        high=spread.high,
+        baseline=errors[best],
+        goal=0.012,
+        protocol=f"{protocol}; ten bins of equal mass, debiased, mean of the repeats; not debiased {plain:.4f}",
+    )
+
+
+def _out_of_fold(rows: TrainingSet, fold: np.ndarray[tuple[int], np.dtype[np.intp]], seed: int) -> dict[str, Floats]:
+    """Probabilities of the task's own training and of the baselines, each row by a model that did not see it."""
+    found = {name: np.zeros(len(fold)) for name in ("model", *BASELINES)}
+    for number in range(N_FOLDS):
+        fit, judge = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        past = rows.take(fit)
+        trained = fit_task(TASK, past, seed=seed, findings=find_leaks(past, seed=seed))
+        if trained.predictor is None:
+            raise RuntimeError(f"the flat file could not be trained: {trained.report.reason}")
+        found["model"][judge] = trained.predictor.predict_table(rows.take(judge).rows)
+        for name in BASELINES:
+            found[name][judge] = sigmoid(fit_model(rows, fit, name, seed=seed).log_odds(rows, judge))
+    return found
+
+
+def _online_retail(seed: int) -> Figure:
+    name, goal = "families/online_retail_auc", 0.75
+    config = Config.model_validate({"company": {"currency": "GBP", "time_zone": "Europe/London"}})
+    with _taken_in("online_retail", config) as generation:
+        if generation is None:
+            return Figure(name=name, value=None, goal=goal)
+        rows = retail_rows(generation, TRAINING_CUTS, config=config)
+    is_test = rows.as_of == rows.as_of.max()
+    folds = replace(TASK.folds, test_share=float(is_test.mean()))
+    report = fit_task(replace(TASK, folds=folds), rows, seed=seed).report
+    test = rows.take(is_test)
+    recency = auc(test.label, test.rows.column("days_since_purchase").to_numpy())
+    if report.n_test != int(is_test.sum()):
+        raise RuntimeError(f"{report.n_test} rows were judged, not the {int(is_test.sum())} of the cut-off")
+    (low, high), (less, more) = report.intervals["auc"], report.intervals["auc_minus_baseline"]
+    cuts = ", ".join(f"{cut:%Y-%m-%d}" for cut in sorted(TRAINING_CUTS))
+    return Figure(
+        name=name,
+        value=report.metrics["test"]["auc"],
+        low=low,
+        high=high,
+        baseline=report.metrics["baseline"]["auc"],
+        goal=goal,
+        protocol=f"accounts that bought within a year before 2011-06-11 ({report.n_test}; {test.label.mean():.1%} "
+        f"bought nothing within 90 days; the record reaches to 2011-09-09); training cut-offs {cuts}, all mature by "
+        f"then; learner ({report.learner}) chosen across accounts; recency rule on the same rows {recency:.3f}; "
+        f"difference to the baseline ({report.baseline_learner}) {less:+.4f} to {more:+.4f}; "
+        f"ECE {report.metrics['test']['ece']:.3f}: the training cut-offs follow Christmas and lapse less",
+    )
+
+
+def retail_rows(generation: Generation, cuts: Sequence[datetime], *, config: Config) -> TrainingSet:
+    """Rows of all customers at the training cut-offs and at the cut-off that judges."""
+    zone = config.company.zone
+    moments = [cut.replace(tzinfo=zone).astimezone(UTC).replace(tzinfo=None) for cut in (*cuts, CUT_OFF)]
+    with generation.engine() as engine:
+        spine = customers_at(engine, TASK.question, moments, zone=zone)
+    return build_training_set(generation, TASK.question, config=config, spine=spine)
+
+
+def _ravenstack(seed: int) -> Figure:
+    name = "families/ravenstack_verdict"
+    config = Config.model_validate(
+        {"company": {"currency": "USD", "time_zone": "UTC"}, "tasks": {TASK.name: {"event": "cancelled"}}}
+    )
+    with _taken_in("ravenstack", config) as generation:
+        if generation is None:
+            return Figure(name=name, value=None, goal=NO_SIGNAL)
+        rows = build_training_set(generation, TASK.question, config=config)
+        findings = find_leaks_of_record(generation, TASK.question, rows, config=config, seed=seed)
+    said: list[str] = []
+    shuffled: list[str] = []
+    for run in range(N_VERDICTS):
+        report = fit_task(TASK, rows, seed=seed + run, findings=findings).report
+        said.append(report.reason if report.status == "fallback" else f"trained {report.learner}")
+        print(f"ravenstack: seed {seed + run}: {said[-1]}", file=sys.stderr)
+    for run in range(3):
+        label = rows.label.copy()
+        known = np.flatnonzero(np.isfinite(label))
+        label[known] = np.random.default_rng([seed, run]).permutation(label[known])
+        report = fit_task(TASK, replace(rows, label=label), seed=seed + run, findings=findings).report
+        shuffled.append(report.reason if report.status == "fallback" else f"trained {report.learner}")
+    agreed = [one for one in said if one.startswith(NO_SIGNAL)]
+    also = sum(one.startswith(NO_SIGNAL) for one in shuffled)
+    return Figure(
+        name=name,
+        value=NO_SIGNAL if len(agreed) == len(said) else f"{NO_SIGNAL} in {len(agreed)} of {len(said)}",
+        goal=NO_SIGNAL,
+        protocol="accounts with a running agreement at each month's beginning, an agreement cancelled within 90 days; "
+        f"{len(agreed)} of {len(said)} runs with other seeds say so, and {also} of {len(shuffled)} on shuffled labels",
+    )

@@ -1,0 +1,170 @@
+"""When an account is asked about, when it has left, and what is known of it then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from crm.config import Config
+from crm.demo.company import make_company
+from crm.demo.write import write_company
+from crm.schema import SYSTEM_COLUMNS, arrow_type
+from crm.store import Generation, Store
+from crm.tables import table
+from features.build import build_features
+from features.groups.customer import GROUPS
+from features.labels import label_rows
+from features.leakage_store import check_store
+from features.question import BadQuestion, Question
+from features.spine import build_spine
+from features.training_set import build_training_set
+from models.tasks.churn_risk import TASK
+
+ZONE = ZoneInfo("Europe/London")
+CONFIG = Config.model_validate({"company": {"currency": "GBP", "time_zone": "Europe/London"}})
+START = datetime(2026, 1, 10, 9, tzinfo=UTC)
+
+
+def as_table(name: str, rows: list[dict[str, object]]) -> pa.Table:
+    columns = (*table(name).columns, *SYSTEM_COLUMNS)
+    filled = [{"recorded_at": START, "ingested_at": START, "backfilled": True, "source": "s", **row} for row in rows]
+    return pa.Table.from_pylist(filled, pa.schema([(c.name, arrow_type(c.dtype)) for c in columns]))
+
+
+def order(account: str, day: int, quantity: float | None = 5.0, *, known_late: int = 0) -> dict[str, object]:
+    at = START + timedelta(days=day)
+    return {
+        "order_id": f"{account}-{day}-{quantity}",
+        "line": "1",
+        "account_id": account,
+        "ordered_at": at,
+        "quantity": quantity,
+        "recorded_at": at + timedelta(days=known_late),
+    }
+
+
+def agreement(account: str, starts: date, cancelled: date | None = None, ends: date | None = None) -> dict[str, object]:
+    return {
+        "agreement_id": f"{account}-{starts}",
+        "account_id": account,
+        "signed_on": starts,
+        "starts_on": starts,
+        "ends_on": ends,
+        "cancelled_at": cancelled,
+    }
+
+
+def record(folder: Path, **tables: list[dict[str, object]]) -> Generation:
+    store = Store(folder)
+    with store.writing() as writer:
+        for name, rows in tables.items():
+            writer.replace(name, as_table(name, rows), {})
+    return store.current()
+
+
+def asked(event: str = "lapsed", **changed: int) -> Question:
+    return replace(TASK.question, event=event, **changed)
+
+
+def rows_of(generation: Generation, question: Question) -> dict[tuple[str, str], float]:
+    spine = build_spine(generation, question, zone=ZONE, seed=1)
+    label = label_rows(generation, question, spine)
+    days = [f"{at:%m-%d %H}" for at in spine.column("as_of").to_pylist()]
+    return dict(zip(zip(spine.column("entity_id").to_pylist(), days, strict=True), label.tolist(), strict=True))
+
+
+def test_an_account_is_asked_about_at_every_months_beginning_after_its_first_purchase(tmp_path: Path) -> None:
+    found = rows_of(record(tmp_path, orders=[order("a", 0), order("b", 40), order("z", 120)]), asked())
+    assert [day for name, day in found if name == "a"] == ["02-01 00", "03-01 00", "03-31 23", "04-30 23"]
+    assert [day for name, day in found if name == "b"] == ["03-01 00", "03-31 23", "04-30 23"]
+
+
+def test_an_account_that_bought_within_the_window_stays_and_one_that_did_not_has_lapsed(tmp_path: Path) -> None:
+    # The last day on record is 14 July, the window of 1 April ends on 30 June, that of 1 May on 29 July.
+    rows = [order("a", 0), order("a", 80), order("b", 0), order("b", 82, -1.0), order("c", 0), order("z", 185)]
+    found = rows_of(record(tmp_path, orders=rows), asked())
+    assert found["a", "02-01 00"] == 0.0
+    assert found["b", "02-01 00"] == 1.0
+    assert found["a", "03-31 23"] == 1.0
+    assert np.isnan(found["c", "04-30 23"])
+
+
+def test_a_return_makes_no_customer_and_an_order_without_a_quantity_does(tmp_path: Path) -> None:
+    found = rows_of(record(tmp_path, orders=[order("a", 0, -2.0), order("b", 0, None), order("z", 100)]), asked())
+    assert {name for name, _ in found} == {"b"}
+
+
+def test_an_account_whose_purchase_was_not_recorded_yet_is_not_asked_about(tmp_path: Path) -> None:
+    found = rows_of(record(tmp_path, orders=[order("a", 0, known_late=30), order("z", 100)]), asked())
+    assert next(day for name, day in found if name == "a") == "03-01 00"
+
+
+def test_an_account_without_a_purchase_in_a_year_is_no_customer_any_more(tmp_path: Path) -> None:
+    found = rows_of(record(tmp_path, orders=[order("a", 0), order("z", 500)]), asked())
+    assert sum(name == "a" for name, _ in found) == 12
+
+
+def test_a_cancellation_inside_the_window_is_the_event_and_ends_the_rows(tmp_path: Path) -> None:
+    rows = [
+        agreement("a", date(2026, 1, 5), cancelled=date(2026, 5, 10)),
+        agreement("b", date(2026, 1, 5)),
+        agreement("c", date(2026, 1, 5), ends=date(2026, 3, 20)),
+    ]
+    generation = record(tmp_path, agreements=rows, orders=[order("z", 210)])
+    found = rows_of(generation, asked("cancelled"))
+    assert {day: y for (name, day), y in found.items() if name == "a"} == {
+        "02-01 00": 0.0,
+        "03-01 00": 1.0,
+        "03-31 23": 1.0,
+        "04-30 23": 1.0,
+    }
+    assert found["b", "03-01 00"] == 0.0
+    assert [day for name, day in found if name == "c"] == ["02-01 00", "03-01 00"]
+
+
+def test_an_event_that_accounts_do_not_know_is_refused(tmp_path: Path) -> None:
+    generation = record(tmp_path, orders=[order("a", 0)])
+    with pytest.raises(BadQuestion, match="lapsed"):
+        build_spine(generation, asked("won"), zone=ZONE, seed=1)
+
+
+def test_the_gap_now_is_held_against_the_accounts_own_habit(tmp_path: Path) -> None:
+    rows = [order("weekly", day) for day in range(0, 50, 7)] + [order("once", 49)]
+    generation = record(tmp_path, orders=rows)
+    spine = pa.table({"entity_id": ["weekly", "once"], "as_of": pa.array([START + timedelta(days=70)] * 2)})
+    spine = spine.set_column(1, "as_of", spine.column("as_of").cast(pa.timestamp("us")))
+    found = build_features(generation, GROUPS, spine, zone=ZONE).to_pylist()
+    assert [row["days_since_purchase"] for row in found] == [21.0, 21.0]
+    # Eight days of purchase over 49 days, and one more gap of a quarter: (49 + 90) / 8.
+    assert found[0]["usual_gap_days"] == pytest.approx(139 / 8)
+    assert found[1]["usual_gap_days"] == 90.0
+    assert found[0]["gap_over_habit"] == pytest.approx(21 / (139 / 8))
+    assert found[0]["n_purchase_days_90d"] == 8.0
+
+
+@pytest.mark.slow
+def test_no_feature_of_a_customer_moves_with_what_was_not_known(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    write_company(make_company("tiny", 4), store)
+    generation = store.current()
+    spine = build_spine(generation, asked(), zone=ZONE, seed=1)
+    assert spine.num_rows
+    assert check_store(generation, GROUPS, spine, zone=ZONE, seed=3) == ()
+
+
+def test_training_rows_of_accounts_carry_label_account_and_event(tmp_path: Path) -> None:
+    rows = [order("a", day) for day in range(0, 200, 9)] + [order("b", 3), order("b", 30)]
+    accounts = [{"account_id": name, "region": name.upper(), "created_at": START} for name in ("a", "b")]
+    found = build_training_set(record(tmp_path, orders=rows, accounts=accounts), TASK.question, config=CONFIG)
+    assert found.event == "no purchase within the window"
+    assert set(found.group.tolist()) == {"a", "b"}
+    known = np.isfinite(found.label)
+    assert (
+        found.label[known] == (found.entity_id[known] == "b") * (found.as_of[known] > np.datetime64("2026-02-08"))
+    ).all()
