@@ -69,6 +69,8 @@ class Task:
         Conditions of promotion.
     since : date or None
         Rows before this day are not used.
+    is_served : bool
+        False: it trains and is judged, but no door answers for its entity yet; readiness and lists leave it out.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Task:
     metrics: tuple[str, ...]
     gates: Gates
     since: date | None = None
+    is_served: bool = True
 
     @property
     def question(self) -> Question:

@@ -14,26 +14,34 @@ class UnknownTask(LookupError):
 
 
 def task_names() -> tuple[str, ...]:
-    """The names of all tasks, in the order of the alphabet.
+    """The names of the tasks that are served, in the order of the alphabet.
 
     Examples
     --------
     >>> "lead_score" in task_names()
     True
     """
-    return tuple(sorted(module.name for module in iter_modules(models.tasks.__path__)))
+    return tuple(name for name in _files() if _read(name).is_served)
 
 
 def task_named(name: str) -> Task:
-    """The task of that name.
+    """The task of that name, served or not.
 
     Raises
     ------
     UnknownTask
-        There is none; the message lists those that exist.
+        There is none; the message lists those that are served.
     """
-    if name not in task_names():
+    if name not in _files():
         raise UnknownTask(f"no task {name!r}; there are {', '.join(task_names())}")
+    return _read(name)
+
+
+def _files() -> tuple[str, ...]:
+    return tuple(sorted(module.name for module in iter_modules(models.tasks.__path__)))
+
+
+def _read(name: str) -> Task:
     task = import_module(f"models.tasks.{name}").TASK
     assert isinstance(task, Task)
     return task
