@@ -124,7 +124,7 @@ def fill_column(rows: SourceRows, spec: ColumnSpec, column: Column, *, table: st
     if (spec.add or spec.subtract or spec.multiply) and column.dtype in (DType.MONEY, DType.NUMBER):
         return _computed(rows, spec, column)
     cells, missing = _source_cells(rows, spec, record)
-    return parse_column(cells, _rule(rows, spec, column, table), missing)
+    return parse_column(cells, rule_of(rows, spec, column, table), missing)
 
 
 def _source_cells(
@@ -212,7 +212,8 @@ def _content(rows: SourceRows, names: Sequence[str]) -> pa.Array:
     return pc.binary_join_element_wise(*parts, _JOINT, null_handling="replace", null_replacement="")
 
 
-def _rule(rows: SourceRows, spec: ColumnSpec, column: Column, table: str) -> Rule:
+def rule_of(rows: SourceRows, spec: ColumnSpec, column: Column, table: str) -> Rule:
+    """How the cells that a setting names are read for a column of a table."""
     scale = Decimal(UNITS[spec.unit]) if spec.unit else Decimal(1)
     if spec.unit == "cents":
         scale = Decimal(1) / 100

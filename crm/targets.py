@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm.batch import Batch, content_text, key_text
-from crm.cells import Record, SourceRows, fill_column
+from crm.cells import Record, SourceRows, fill_column, rule_of
+from crm.change_values import read_change_values
 from crm.custom import CustomColumn, read_custom, words_fact, words_of
 from crm.mapping import nearest
 from crm.mapping_columns import ColumnSpec, RecordedAt, RowOptions, TableTarget
@@ -56,6 +57,8 @@ def build_batch(rows: SourceRows, target: TableTarget, record: Record) -> Batch:
         rows = rows.take(chosen)
     faults = _Faults(rows, stated)
     columns = _stated_columns(rows, target, stated, record, faults)
+    if stated.name == "changes":
+        columns = _read_changes(rows, target, columns, faults)
     customs = tuple(_custom_columns(rows, target, stated, record, faults))
     recorded_at = _moments(rows, target.recorded_at or rows.source.recorded_at, record, faults)
     updated_at = _updates(rows, target.updated_at or rows.source.updated_at, record, faults)
@@ -132,6 +135,17 @@ def _stated_columns(
             faults.add(shown, _absent(parsed.values, parsed.bad, column))
         filled[name] = parsed.values
     return {column.name: filled[column.name] for column in stated.columns if column.name in filled}
+
+
+def _read_changes(
+    rows: SourceRows, target: TableTarget, columns: dict[str, pa.Array], faults: _Faults
+) -> dict[str, pa.Array]:
+    specs = target.columns
+    filled, bad = read_change_values(columns, lambda side, column, table: rule_of(rows, specs[side], column, table))
+    for side, cells in bad.items():
+        # The changed column may be personal: its values are not shown.
+        faults.add(", ".join(specs[side].reads) or side, cells, personal=True)
+    return filled
 
 
 def _absent(values: pa.Array, bad: tuple[BadCell, ...], column: Column) -> tuple[BadCell, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from crm.cell_text import as_strings
 from crm.demo.deals import LOST, WON, Accounts, Deals
 from crm.demo.frames import ids, picks
 from crm.demo.leads import draw
@@ -182,8 +183,8 @@ def _amounts(
         old_text, new_text = whole_text(old[rows]), whole_text(new[rows])
         changes.append(change_rows("opportunities", name.take(pa.array(rows)), at[rows], field, old_text, new_text))
     rows = np.flatnonzero(discounted & (discount > 0))
-    share = pa.array((discount[rows] / 100).astype(str), pa.string())
-    zero = pa.repeat(pa.scalar("0.0"), len(rows))
+    share = as_strings(pa.array(discount[rows] / 100))
+    zero = pa.repeat(pa.scalar("0"), len(rows))
     changes.append(change_rows("opportunities", name.take(pa.array(rows)), entered[3][rows], "discount", zero, share))
     return (final, net, discount), changes
 

@@ -22,6 +22,10 @@ from crm.tables import TABLES
 MAPPING = "mapping.yaml"
 _SPLIT = ";"
 
+_MONEY_FIELDS = [
+    f"{t.name}.{column.name}" for t in TABLES.values() for column in t.columns if column.dtype is DType.MONEY
+]
+
 
 def export_company(company: DemoCompany, folder: Path) -> Path:
     """Path of the mapping: one CSV file a table stands beside it, and ingesting them gives the same tables.
@@ -71,6 +75,8 @@ def _backfilled(company: DemoCompany, name: str, rows: pa.Table) -> pa.Table:
 def _export_table(company: DemoCompany, name: str, folder: Path) -> dict[str, object]:
     """Write one table; its source in the mapping."""
     rows, custom = company.tables[name], company.custom.get(name, {})
+    if name == "changes":
+        rows = _as_written(rows)
     headings = HEADINGS.get(name, {})
     filled = [column for column in TABLES[name].columns if rows[column.name].null_count < rows.num_rows]
     cells = {headings.get(c.name, c.name): _cells(rows[c.name], c.dtype, WORDS.get((name, c.name))) for c in filled}
@@ -86,6 +92,18 @@ def _export_table(company: DemoCompany, name: str, folder: Path) -> dict[str, ob
     source["columns"] = {c.name: _entry(name, c, headings.get(c.name, c.name)) for c in filled}
     _write_csv(folder / f"{name}.csv", cells, ENCODINGS.get(name, "utf-8"))
     return source
+
+
+def _as_written(changes: pa.Table) -> pa.Table:
+    """Changes with amounts in currency units, as a CRM exports its field history."""
+    is_money = pc.is_in(
+        pc.binary_join_element_wise(changes["entity"], changes["field"], "."), value_set=pa.array(_MONEY_FIELDS)
+    )
+    for side in ("old_value", "new_value"):
+        amounts = pc.if_else(is_money, changes[side], None).cast(pa.int64()).combine_chunks()
+        written = pc.if_else(is_money, _yuan(amounts), changes[side].combine_chunks())
+        changes = changes.set_column(changes.schema.get_field_index(side), side, written)
+    return changes
 
 
 def _entry(name: str, column: Column, heading: str) -> object:
