@@ -23,10 +23,10 @@ LIBRARIES = ("lightgbm", "scikit-learn", "numpy", "duckdb", "mlflow")
 
 def groups() -> dict[str, Measure]:
     """The groups of figures by name."""
-    from benchmarks.families_churn import measure_churn
+    from benchmarks.families import measure_families
     from benchmarks.scoring import measure_scoring
 
-    return {"scoring": measure_scoring, "families": measure_churn}
+    return {"scoring": measure_scoring, "families": measure_families}
 
 
 @contextmanager

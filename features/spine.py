@@ -64,7 +64,7 @@ def build_spine(
         with generation.engine() as engine:
             return account_spine(engine, question, zone=zone, until=last)
     with generation.engine() as engine:
-        entities = _entities(engine, question)
+        entities = read_entities(engine, question)
         events = read_events(engine, event_of(question))
     name = entities.column("entity_id").to_numpy().astype(np.str_)
     created = entities.column("created_at").to_numpy().astype("datetime64[us]")
@@ -73,7 +73,7 @@ def build_spine(
     happened = happened_at(name, events)
     closed = np.fmin(closed, happened)
     until = np.datetime64(last.astimezone(UTC).replace(tzinfo=None), "us")
-    midnights, is_monday = _midnights(created, until, zone)
+    midnights, is_monday = midnights_between(created, until, zone)
     row, moment = _candidates(name, created, midnights, is_monday, seed)
     keep = (moment >= recorded[row]) & (moment < closed[row]) & (moment <= until)
     if question.since is not None:
@@ -86,7 +86,7 @@ def build_spine(
 def build_open_spine(generation: Generation, question: Question, *, as_of: datetime) -> pa.Table:
     """Every entity open at one moment, for scoring: `entity_id`, `as_of`."""
     with generation.engine() as engine:
-        entities = _entities(engine, question)
+        entities = read_entities(engine, question)
         events = read_events(engine, event_of(question))
     moment = np.datetime64(as_of.astimezone(UTC).replace(tzinfo=None), "us")
     name = entities.column("entity_id").to_numpy().astype(np.str_)
@@ -103,13 +103,20 @@ def build_open_spine(generation: Generation, question: Question, *, as_of: datet
     )
 
 
-def _entities(engine: Engine, question: Question) -> pa.Table:
+def read_entities(engine: Engine, question: Question) -> pa.Table:
+    """Entities: `entity_id`, `created_at`, `recorded_at` and `closed_at`, far ahead while open.
+
+    Raises
+    ------
+    BadQuestion
+        There is no spine for the entity.
+    """
     if question.entity not in _OPEN:
         raise BadQuestion(f"no spine is known for {question.entity}; there are {', '.join(_OPEN)}")
     return engine.query(_OPEN[question.entity].format(far=_FAR))
 
 
-def _midnights(
+def midnights_between(
     created: npt.NDArray[np.datetime64], until: np.datetime64, zone: ZoneInfo
 ) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.bool_]]:
     """Every local midnight from the first creation to `until` as naive UTC, and which of them open a Monday."""

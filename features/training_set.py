@@ -29,7 +29,7 @@ _MONEY = {
     "opportunities": "SELECT opportunity_id AS entity_id, net_amount AS amount FROM opportunities "
     "WHERE outcome = 'won'",
 }
-_ACCOUNT = {
+ACCOUNT_OF = {
     "leads": "SELECT lead_id AS entity_id, account_id FROM leads",
     "opportunities": "SELECT opportunity_id AS entity_id, account_id FROM opportunities",
     "accounts": "SELECT account_id AS entity_id, account_id FROM accounts",
@@ -73,14 +73,14 @@ def build_training_set(
         spine = build_spine(generation, asked, zone=zone, seed=config.seed)
     groups = tuple(group_named(name) for name in asked.groups) + custom_groups(generation, asked.entity)
     rows = build_features(generation, groups, spine, zone=zone)
-    fields, left_out = _usable(_graded(generation, groups), rows)
+    fields, left_out = usable_fields(graded_fields(generation, groups), rows)
     late = sorted(written_after_outcome(generation, asked.entity))
     left_out = (*left_out, *(LeftOut(column=name, reason=WRITTEN_LATE) for name in late))
     entity_id = spine.column("entity_id").to_numpy().astype(np.str_)
     as_of = spine.column("as_of").to_numpy().astype("datetime64[us]")
     with generation.engine() as engine:
         happened = outcome_moments(engine, asked, entity_id, as_of)
-        accounts = engine.query(_ACCOUNT[asked.entity])
+        accounts = engine.query(ACCOUNT_OF[asked.entity])
         wins = None
         if asked.entity in _MONEY and generation.has("opportunities"):
             wins = engine.query(_MONEY[asked.entity])
@@ -98,7 +98,7 @@ def build_training_set(
         as_of=as_of,
         position=as_of.astype(np.int64) / 86_400e6,
         label=label,
-        group=_groups(entity_id, accounts),
+        group=account_groups(entity_id, accounts),
         value=_values(entity_id, wins),
         event=event.phrase_en,
         horizon_days=asked.horizon_days,
@@ -107,7 +107,7 @@ def build_training_set(
     )
 
 
-def _graded(generation: Generation, groups: Sequence[FeatureGroup]) -> tuple[Field, ...]:
+def graded_fields(generation: Generation, groups: Sequence[FeatureGroup]) -> tuple[Field, ...]:
     """The fields, graded by what the record keeps: an overwritten column without changes is known as of now only.
 
     A company that exports today's values has the final stage of every closed deal; nothing says when it was written.
@@ -127,7 +127,7 @@ def _graded(generation: Generation, groups: Sequence[FeatureGroup]) -> tuple[Fie
     return tuple(graded)
 
 
-def _usable(fields: tuple[Field, ...], rows: pa.Table) -> tuple[tuple[Field, ...], tuple[LeftOut, ...]]:
+def usable_fields(fields: tuple[Field, ...], rows: pa.Table) -> tuple[tuple[Field, ...], tuple[LeftOut, ...]]:
     """Fields that say something; those that are empty, constant or free text are left out with the reason."""
     kept: list[Field] = []
     left_out: list[LeftOut] = []
@@ -140,7 +140,8 @@ def _usable(fields: tuple[Field, ...], rows: pa.Table) -> tuple[tuple[Field, ...
     return tuple(kept), tuple(left_out)
 
 
-def _groups(entity_id: npt.NDArray[np.str_], accounts: pa.Table) -> npt.NDArray[np.str_]:
+def account_groups(entity_id: npt.NDArray[np.str_], accounts: pa.Table) -> npt.NDArray[np.str_]:
+    """The account of each row, else its entity."""
     found = dict(zip(accounts.column("entity_id").to_pylist(), accounts.column("account_id").to_pylist(), strict=True))
     return np.array([found.get(name) or name for name in entity_id.tolist()], dtype=np.str_)
 

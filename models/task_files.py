@@ -16,6 +16,8 @@ class UnknownTask(LookupError):
 def task_names() -> tuple[str, ...]:
     """The names of the tasks that are served, in the order of the alphabet.
 
+    A file that states another kind of task than `models.task.Task` is read by its own module only.
+
     Examples
     --------
     >>> "lead_score" in task_names()
@@ -38,7 +40,8 @@ def task_named(name: str) -> Task:
 
 
 def _files() -> tuple[str, ...]:
-    return tuple(sorted(module.name for module in iter_modules(models.tasks.__path__)))
+    names = sorted(module.name for module in iter_modules(models.tasks.__path__))
+    return tuple(name for name in names if isinstance(import_module(f"models.tasks.{name}").TASK, Task))
 
 
 def _read(name: str) -> Task:

@@ -222,6 +222,15 @@ OPPORTUNITY_ACTIVITY = FeatureGroup(
             en="kind of the last contact",
             zh="最近一次联系方式",
         ),
+        feature(
+            "last_activity_outcome",
+            Last(source=ACTIVITIES, column="outcome"),
+            kind=Kind.CATEGORY,
+            null="no contact yet",
+            group="activity",
+            en="outcome of the last contact",
+            zh="最近一次联系结果",
+        ),
     ),
 )
 

@@ -1,0 +1,109 @@
+"""Training competing risks on weekly rows of simulated deals, without a record in between."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from features.matrix import Field, Kind
+from features.outcomes import time_outcomes
+from features.timed_set import TimedSet
+from models.calibrator import sigmoid
+from models.hazard_bundle import load_hazard, save_hazard
+from models.person_period import even_grid
+from models.task_files import UnknownTask, task_named, task_names
+from models.tasks.win_probability import TASK
+from models.train_hazard import fit_hazard_task, reachable_grid
+
+SMALL = replace(
+    TASK, headline_days=28, grid=even_grid(8, 7.0), candidates=("hazard_rate", "hazard_logistic"), feature_groups=()
+)
+DAY = np.timedelta64(86_400_000_000, "us")
+
+
+def make_rows(n_deals, seed, *, slope=1.2):
+    """Deals begun over forty weeks; each week won or lost with chances that hang on one number."""
+    random = np.random.default_rng(seed)
+    first = np.datetime64("2026-01-05", "us")
+    begun, x = random.integers(0, 40, n_deals), random.normal(size=n_deals)
+    parts = []
+    for deal in range(n_deals):
+        hazard = sigmoid(np.array([-2.6 + slope * x[deal], -2.2 - 0.5 * slope * x[deal]]))
+        draws = random.random(200)
+        week = int(np.argmax(draws < hazard.sum()))
+        cause = 1 if draws[week] < hazard[0] else 2
+        end = begun[deal] + week + random.random()
+        for row in range(begun[deal], min(begun[deal] + week + 1, 44)):
+            parts.append((deal, row, x[deal], end, cause))
+    deal, row, number, end, cause = (np.array(column) for column in zip(*parts, strict=True))
+    as_of, ended = first + row * 7 * DAY, first + (end * 7 * 86_400e6).astype("timedelta64[us]")
+    never = np.datetime64("NaT", "us")
+    happened = {"won": np.where(cause == 1, ended, never), "lost": np.where(cause == 2, ended, never)}
+    last = datetime(2026, 1, 5, tzinfo=UTC).timestamp() + 44 * 7 * 86_400
+    return TimedSet(
+        fields=(Field(name="x", kind=Kind.NUMBER),),
+        rows=pa.table({"x": number}),
+        entity_id=deal.astype(str),
+        as_of=as_of,
+        group=deal.astype(str),
+        amount=np.full(len(deal), 100.0),
+        outcomes=time_outcomes(as_of, happened, recorded_to=datetime.fromtimestamp(last, UTC)),
+    )
+
+
+def test_training_finds_the_signal_and_is_judged_on_later_weeks(tmp_path):
+    rows = make_rows(900, 1)
+    trained = fit_hazard_task(SMALL, rows, seed=1)
+    report = trained.report
+    assert report.status == "trained"
+    assert report.learner == "hazard_logistic"
+    assert report.losses["hazard_logistic"] < report.losses["hazard_rate"]
+    assert report.auc.low > 0.65
+    # One number ranks alike in every model; what the hazards add is time and the second cause.
+    assert report.auc_minus_baseline.value == pytest.approx(0, abs=0.02)
+    assert report.metrics["auc_censored"] == pytest.approx(report.metrics["auc"], abs=0.06)
+    assert trained.test.as_of.min() > np.quantile(rows.as_of.astype(np.int64), 0.5).astype("datetime64[us]")
+    assert len(trained.predicted.values) == report.n_test == len(trained.baseline_p)
+    assert report.n_censored == (rows.outcomes.cause == 0).sum() > 0
+    save_hazard(trained.predictor, tmp_path / "b", cards={"en": "", "zh": ""}, report="{}", golden="[]")
+    found = load_hazard(tmp_path / "b").predict_table(rows.rows)
+    assert np.array_equal(found.values, trained.predictor.predict_table(rows.rows).values)
+
+
+def test_without_signal_the_rate_of_each_step_answers():
+    report = fit_hazard_task(SMALL, make_rows(500, 2, slope=0.0), seed=1).report
+    assert report.status == "fallback"
+    assert report.learner == "hazard_rate"
+
+
+def test_a_later_outcome_changes_nothing_that_was_learned_before_the_test_window():
+    rows = make_rows(500, 3)
+    one = fit_hazard_task(SMALL, rows, seed=1)
+    start = one.test.as_of.min()
+    late = (rows.as_of + (rows.outcomes.duration_days * 86_400e6).astype("timedelta64[us]")) >= start
+    swapped = np.where(late & (rows.outcomes.cause > 0), 3 - rows.outcomes.cause, rows.outcomes.cause)
+    other = fit_hazard_task(SMALL, replace(rows, outcomes=replace(rows.outcomes, cause=swapped)), seed=1)
+    assert np.array_equal(one.predicted.values, other.predicted.values)
+
+
+def test_too_little_is_refused_with_the_number_that_is_missing():
+    few = make_rows(20, 4)
+    assert "30 are needed" in fit_hazard_task(SMALL, few, seed=1).report.reason
+    young = replace(SMALL, headline_days=364, grid=even_grid(52, 7.0))
+    assert "followed for 364 days" in fit_hazard_task(young, make_rows(500, 5), seed=1).report.reason
+
+
+def test_a_young_record_shortens_the_grid():
+    rows = make_rows(300, 6)
+    assert reachable_grid(even_grid(8, 7.0), rows.outcomes).n_steps == 8
+    young = rows.known_at(np.datetime64("2026-02-02", "us"))
+    assert reachable_grid(even_grid(8, 7.0), young.outcomes).n_steps < 4
+    assert reachable_grid(even_grid(8, 7.0), young.outcomes, least=10_000) is None
+
+
+def test_a_task_that_does_not_answer_through_every_door_is_not_listed():
+    assert TASK.name not in task_names()
+    with pytest.raises(UnknownTask):
+        task_named(TASK.name)
