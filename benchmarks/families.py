@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.families_churn import measure_churn
+from benchmarks.families_collection import measure_collection
 from benchmarks.figures import Figure
 from benchmarks.shared_data import shared_data
 from crm.config import Config
@@ -47,6 +48,7 @@ def measure_families(seed: int) -> Iterator[Figure]:
     """The figures of the group `families`, one after the other."""
     yield from _bpic2012(seed)
     yield from measure_churn(seed)
+    yield from measure_collection(seed)
 
 
 def _bpic2012(seed: int) -> Iterator[Figure]:
