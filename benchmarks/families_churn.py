@@ -28,7 +28,7 @@ from models.calibrator import sigmoid
 from models.candidates import BASELINES, Floats
 from models.learn import fit_model
 from models.metrics import auc, ece, ece_plain, interval, make_blocks, paired_interval
-from models.tasks.churn_risk import TASK
+from models.tasks.churn_risk import OF_AGREEMENTS, TASK
 from models.train import fit_task
 
 MAPPINGS = Path(__file__).parents[1] / "examples" / "mappings"
@@ -169,25 +169,24 @@ def retail_rows(generation: Generation, cuts: Sequence[datetime], *, config: Con
 
 def _ravenstack(seed: int) -> Figure:
     name = "families/ravenstack_verdict"
-    config = Config.model_validate(
-        {"company": {"currency": "USD", "time_zone": "UTC"}, "tasks": {TASK.name: {"event": "cancelled"}}}
-    )
+    task = OF_AGREEMENTS
+    config = Config.model_validate({"company": {"currency": "USD", "time_zone": "UTC"}})
     with _taken_in("ravenstack", config) as generation:
         if generation is None:
             return Figure(name=name, value=None, goal=NO_SIGNAL)
-        rows = build_training_set(generation, TASK.question, config=config)
-        findings = find_leaks_of_record(generation, TASK.question, rows, config=config, seed=seed)
+        rows = build_training_set(generation, task.question, config=config)
+        findings = find_leaks_of_record(generation, task.question, rows, config=config, seed=seed)
     said: list[str] = []
     shuffled: list[str] = []
     for run in range(N_VERDICTS):
-        report = fit_task(TASK, rows, seed=seed + run, findings=findings).report
+        report = fit_task(task, rows, seed=seed + run, findings=findings).report
         said.append(report.reason if report.status == "fallback" else f"trained {report.learner}")
         print(f"ravenstack: seed {seed + run}: {said[-1]}", file=sys.stderr)
     for run in range(3):
         label = rows.label.copy()
         known = np.flatnonzero(np.isfinite(label))
         label[known] = np.random.default_rng([seed, run]).permutation(label[known])
-        report = fit_task(TASK, replace(rows, label=label), seed=seed + run, findings=findings).report
+        report = fit_task(task, replace(rows, label=label), seed=seed + run, findings=findings).report
         shuffled.append(report.reason if report.status == "fallback" else f"trained {report.learner}")
     agreed = [one for one in said if one.startswith(NO_SIGNAL)]
     also = sum(one.startswith(NO_SIGNAL) for one in shuffled)
@@ -195,6 +194,6 @@ def _ravenstack(seed: int) -> Figure:
         name=name,
         value=NO_SIGNAL if len(agreed) == len(said) else f"{NO_SIGNAL} in {len(agreed)} of {len(said)}",
         goal=NO_SIGNAL,
-        protocol="accounts with a running agreement at each month's beginning, an agreement cancelled within 90 days; "
+        protocol="running agreements at up to four moments each, cancelled within 90 days; "
         f"{len(agreed)} of {len(said)} runs with other seeds say so, and {also} of {len(shuffled)} on shuffled labels",
     )

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 
 from crm.schema import DType
 from features.custom import custom_field
-from features.groups import customer, invoice, lead, opportunity
+from features.groups import agreement, customer, invoice, lead, opportunity
 from features.matrix import Field, Grade
 from features.spec import AgeDays, Attribute, Feature, FeatureGroup, feature
 
 GROUPS: dict[str, FeatureGroup] = {
-    group.name: group for group in (*lead.GROUPS, *opportunity.GROUPS, *invoice.GROUPS, *customer.GROUPS)
+    group.name: group
+    for group in (*lead.GROUPS, *opportunity.GROUPS, *invoice.GROUPS, *customer.GROUPS, *agreement.GROUPS)
 }
 FIELDS: dict[str, tuple[Field, ...]] = {name: group.fields for name, group in GROUPS.items()}
 

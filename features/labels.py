@@ -107,6 +107,14 @@ EVENTS: dict[tuple[str, str], Event] = {
         sql="SELECT account_id AS entity_id, CAST(MIN(cancelled_at) AS TIMESTAMP) AS happened_at FROM agreements "
         "WHERE account_id IS NOT NULL AND cancelled_at IS NOT NULL GROUP BY account_id",
     ),
+    ("agreements", "cancelled"): Event(
+        entity="agreements",
+        phrase_en="agreement cancelled",
+        phrase_zh="合同取消",
+        needs=("agreements",),
+        sql="SELECT agreement_id AS entity_id, CAST(cancelled_at AS TIMESTAMP) AS happened_at FROM agreements "
+        "WHERE cancelled_at IS NOT NULL",
+    ),
 }
 
 

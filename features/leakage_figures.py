@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from crm.store import Generation
+from crm.tables import table
 from features.labels import event_of, read_events
 from features.matrix import Field, Grade, Kind, TrainingSet
 from features.question import Question
@@ -170,13 +171,14 @@ def shared_groups(training_set: TrainingSet, *, seed: int) -> Figure:
 
 def back_dated(generation: Generation, question: Question) -> Figure:
     """The share of events at or before the entity's creation, and the owner with the largest share of them."""
-    key = {"leads": "lead_id", "opportunities": "opportunity_id", "accounts": "account_id"}[question.entity]
+    stated = table(question.entity)
+    key, began = stated.key[0], stated.clock
     with generation.engine() as engine:
         events = read_events(engine, event_of(question))
         engine.register("events", events)
         rows = engine.query(
             "SELECT e.rep_id AS rep_id, COUNT(*) AS n, "
-            "COUNT(*) FILTER (WHERE v.happened_at <= e.created_at) AS n_back "
+            f"COUNT(*) FILTER (WHERE v.happened_at <= e.{began}) AS n_back "
             f"FROM {question.entity} AS e JOIN events AS v ON v.entity_id = e.{key} GROUP BY e.rep_id"
         ).to_pylist()
     n_events, n_back = (sum(row[name] for row in rows) for name in ("n", "n_back"))

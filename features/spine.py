@@ -32,6 +32,12 @@ _OPEN = {
     "COALESCE(disqualified_at, {far})) AS closed_at FROM leads",
     "opportunities": "SELECT opportunity_id AS entity_id, created_at, recorded_at, "
     "COALESCE(closed_at, {far}) AS closed_at FROM opportunities",
+    # It runs until it is cancelled or its last day comes. A day counts from the next local midnight, which noon is
+    # before in every time zone.
+    "agreements": "SELECT agreement_id AS entity_id, "
+    "CAST(GREATEST(starts_on, signed_on) AS TIMESTAMP) + INTERVAL '12' HOUR AS created_at, recorded_at, "
+    "LEAST(COALESCE(CAST(cancelled_at AS TIMESTAMP), {far}), COALESCE(CAST(ends_on AS TIMESTAMP), {far})) AS closed_at "
+    "FROM agreements WHERE starts_on IS NOT NULL",
 }
 _FAR = "CAST('2200-01-01 00:00:00' AS TIMESTAMP)"
 

@@ -32,6 +32,7 @@ _MONEY = {
 ACCOUNT_OF = {
     "leads": "SELECT lead_id AS entity_id, account_id FROM leads",
     "opportunities": "SELECT opportunity_id AS entity_id, account_id FROM opportunities",
+    "agreements": "SELECT agreement_id AS entity_id, account_id FROM agreements",
     "accounts": "SELECT account_id AS entity_id, account_id FROM accounts",
 }
 

@@ -1,5 +1,7 @@
 """Churn risk: which customers will leave, how likely, and why."""
 
+from dataclasses import replace
+
 from models.task import Folds, Gates, Label, Task
 
 TASK = Task(
@@ -29,4 +31,17 @@ TASK = Task(
     gates=Gates(max_ece=0.03, min_positives_for_boosting=200, min_closed=30),
     # The doors answer for leads; accounts follow.
     is_served=False,
+)
+
+# The same question of a single agreement: an account with ten of them is ten times as likely to cancel one, which
+# says nothing about the customer.
+OF_AGREEMENTS = replace(
+    TASK,
+    question_en="Which running agreements will be cancelled within the horizon, and how likely?",
+    question_zh="哪些在执行合同会在期限内被取消？可能性有多大？",
+    entity="agreements",
+    needs=("agreements",),
+    uses=("usage", "tickets", "surveys", "changes"),
+    label=replace(TASK.label, event="cancelled", events={"cancelled": ("agreements", "agreement_id", "cancelled_at")}),
+    feature_groups=("agreement_terms", "agreement_service", "agreement_season"),
 )

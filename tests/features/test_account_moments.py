@@ -18,13 +18,14 @@ from crm.schema import SYSTEM_COLUMNS, arrow_type
 from crm.store import Generation, Store
 from crm.tables import table
 from features.build import build_features
+from features.groups import agreement as agreement_groups
 from features.groups.customer import GROUPS
 from features.labels import label_rows
 from features.leakage_store import check_store
 from features.question import BadQuestion, Question
 from features.spine import build_spine
 from features.training_set import build_training_set
-from models.tasks.churn_risk import TASK
+from models.tasks.churn_risk import OF_AGREEMENTS, TASK
 
 ZONE = ZoneInfo("Europe/London")
 CONFIG = Config.model_validate({"company": {"currency": "GBP", "time_zone": "Europe/London"}})
@@ -148,7 +149,6 @@ def test_the_gap_now_is_held_against_the_accounts_own_habit(tmp_path: Path) -> N
     assert found[0]["n_purchase_days_90d"] == 8.0
 
 
-@pytest.mark.slow
 def test_no_feature_of_a_customer_moves_with_what_was_not_known(tmp_path: Path) -> None:
     store = Store(tmp_path)
     write_company(make_company("tiny", 4), store)
@@ -156,6 +156,8 @@ def test_no_feature_of_a_customer_moves_with_what_was_not_known(tmp_path: Path) 
     spine = build_spine(generation, asked(), zone=ZONE, seed=1)
     assert spine.num_rows
     assert check_store(generation, GROUPS, spine, zone=ZONE, seed=3) == ()
+    running = build_spine(generation, OF_AGREEMENTS.question, zone=ZONE, seed=1)
+    assert check_store(generation, agreement_groups.GROUPS, running, zone=ZONE, seed=3) == ()
 
 
 def test_training_rows_of_accounts_carry_label_account_and_event(tmp_path: Path) -> None:
@@ -168,3 +170,23 @@ def test_training_rows_of_accounts_carry_label_account_and_event(tmp_path: Path)
     assert (
         found.label[known] == (found.entity_id[known] == "b") * (found.as_of[known] > np.datetime64("2026-02-08"))
     ).all()
+
+
+def test_an_agreement_is_asked_about_while_it_runs_and_lost_when_it_is_cancelled(tmp_path: Path) -> None:
+    rows = [
+        agreement("a", date(2026, 1, 12), cancelled=date(2026, 3, 20)),
+        agreement("b", date(2026, 1, 12)),
+        agreement("c", date(2026, 1, 12), ends=date(2026, 1, 20)),
+    ]
+    use = [{"account_id": "a", "used_on": date(2026, 1, day), "events": 3.0} for day in (1, 2)]
+    generation = record(tmp_path, agreements=rows, usage=use, orders=[order("z", 300)])
+    found = build_training_set(generation, OF_AGREEMENTS.question, config=CONFIG)
+    of = {name: found.take(found.entity_id == f"{name}-2026-01-12") for name in "abc"}
+    assert of["a"].label.tolist()
+    assert of["a"].label.max() == 1.0
+    assert (of["a"].as_of < np.datetime64("2026-03-20")).all()
+    assert set(of["b"].label[np.isfinite(of["b"].label)]) == {0.0}
+    assert (of["c"].as_of < np.datetime64("2026-01-20")).all()
+    assert set(found.group.tolist()) == {"a", "b", "c"}
+    first = of["a"].rows.to_pylist()[0]
+    assert first["days_since_use"] == first["agreement_age_days"] + 10.0

@@ -36,7 +36,7 @@ def test_group_names_each_field_once_and_reads_no_personal_column(group: Feature
             assert not table(feature.primitive.table).column(feature.primitive.column).personal
 
 
-@pytest.mark.parametrize("entity", ["leads", "opportunities", "accounts"])
+@pytest.mark.parametrize("entity", ["leads", "opportunities", "accounts", "agreements"])
 def test_groups_of_one_entity_share_no_field_name(entity: str) -> None:
     names = [field.name for group in GROUPS.values() if group.entity == entity for field in group.fields]
     assert len(names) == len(set(names))

@@ -1,0 +1,82 @@
+"""What is known of a running agreement: its terms and age, and how its customer uses the product and complains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from features.groups.customer import CUSTOMER_SERVICE
+from features.groups.season import season_group
+from features.matrix import Kind
+from features.spec import AgeDays, Aggregate, Attribute, FeatureGroup, Ratio, feature
+
+_TABLE = "agreements"
+
+AGREEMENT_TERMS = FeatureGroup(
+    name="agreement_terms",
+    entity=_TABLE,
+    doc="Kind, product, amount and age of the agreement.",
+    features=(
+        *(
+            feature(
+                name,
+                Attribute(column=name, table=_TABLE),
+                kind=Kind.CATEGORY,
+                null="not filled in",
+                group="terms",
+                en=en,
+                zh=zh,
+            )
+            for name, en, zh in (("kind", "kind of agreement", "合同类型"), ("product", "product", "产品"))
+        ),
+        feature(
+            "net_amount",
+            Attribute(column="net_amount", table=_TABLE),
+            unit="currency, net",
+            group="terms",
+            en="amount",
+            zh="金额",
+        ),
+        feature(
+            "agreement_age_days",
+            AgeDays(column="starts_on", table=_TABLE),
+            unit="days",
+            group="timing",
+            en="days since the agreement began",
+            zh="合同已执行天数",
+        ),
+        feature(
+            "days_past_end",
+            AgeDays(column="ends_on", table=_TABLE),
+            unit="days",
+            null="no last day",
+            group="timing",
+            en="days past its last day, negative before it",
+            zh="超过到期日天数（未到为负）",
+        ),
+    ),
+)
+
+
+def reached_by(group: FeatureGroup, entity: str, name: str, *, reach: str = "account_id") -> FeatureGroup:
+    """A group of accounts as one of an entity that names its account; attributes and own rows excepted."""
+    features = tuple(
+        replace(each, primitive=_through(each.primitive, reach))
+        for each in group.features
+        if isinstance(each.primitive, Aggregate | Ratio)
+    )
+    return replace(group, entity=entity, name=name, features=features)
+
+
+def _through(primitive: Aggregate | Ratio, reach: str) -> Aggregate | Ratio:
+    if isinstance(primitive, Ratio):
+        upper, lower = primitive.upper, primitive.lower
+        source = replace(upper.source, reach=reach)
+        return Ratio(upper=replace(upper, source=source), lower=replace(lower, source=source))
+    return replace(primitive, source=replace(primitive.source, reach=reach))
+
+
+GROUPS = (
+    AGREEMENT_TERMS,
+    reached_by(CUSTOMER_SERVICE, _TABLE, "agreement_service"),
+    season_group(_TABLE, "agreement"),
+)
