@@ -22,16 +22,15 @@ from crm.ingest import ingest
 from crm.mapping import read_mapping
 from crm.store import Generation, Store
 from features.build import build_features
-from features.catalogue import group_named
-from features.custom import why_no_field
-from features.groups.invoice import GROUPS
 from features.invoice_rows import InvoiceRows, build_invoice_rows
 from features.matrix import Field, TrainingSet
 from models.learn import fit_model
 from models.metrics import Blocks, make_blocks
-from models.payment import PaymentOutlook, durations_of, expected_cash, fit_payment
+from models.payment import PaymentOutlook, durations_of, expected_cash
 from models.person_period import Durations
 from models.survival_metrics import auc_at, concordance, interval_of, paired_interval_of
+from models.tasks.collection_risk import TASK
+from models.train_payment import train_payment
 
 MAPPING = Path(__file__).parents[1] / "examples" / "mappings" / "ibm_receivables.yaml"
 ZONE = ZoneInfo("America/New_York")
@@ -40,8 +39,6 @@ END = datetime(2013, 5, 6, tzinfo=ZONE)
 TRAIN_SHARE = 0.7
 TERMS_DAYS = 30.0
 """Every invoice of the file is due after so many days."""
-# Chosen on the invoices issued between the quantiles .5 and .7, none of which is tested on.
-LEARNER = "hazard_booster"
 BASELINES = ("logistic", "booster")
 N_DRAWS = 400
 _DAY = np.timedelta64(1, "D")
@@ -87,21 +84,20 @@ def _test(generation: Generation, seed: int) -> _Tested:
     issued = np.sort(build_invoice_rows(generation, zone=ZONE, until=END, weekly=False).issued_on)
     first: date = issued[int(len(issued) * TRAIN_SHARE)].item()
     cut = datetime.combine(first, time(), tzinfo=ZONE)
-    groups = [group_named(group.name) for group in GROUPS]
-    weekly = build_invoice_rows(generation, zone=ZONE, until=cut)
-    learned = build_features(generation, groups, weekly.spine, zone=ZONE)
-    fields = tuple(f for group in groups for f in group.fields if why_no_field(learned.column(f.name), f) is None)
+    trained = train_payment(TASK, generation, zone=ZONE, until=cut, seed=seed)
+    if trained.model is None:
+        raise RuntimeError(f"the receivables could not be trained: {trained.reason}")
+    weekly, learned, fields = trained.rows, trained.features, trained.fields
     test = build_invoice_rows(generation, zone=ZONE, until=END, weekly=False)
     test = test.take(test.issued_on >= np.datetime64(first))
-    features = build_features(generation, groups, test.spine, zone=ZONE)
-    model = fit_payment(LEARNER, weekly, learned, fields, seed=seed)
+    features = build_features(generation, TASK.feature_groups, test.spine, zone=ZONE)
+    print(f"ibm_receivables: {trained.learner} of {trained.losses}, {len(test.age_days)} tested", file=sys.stderr)
     at_issue = np.asarray(weekly.age_days == 1)
-    print(f"ibm_receivables: {len(weekly.age_days)} weekly rows, {len(test.age_days)} tested", file=sys.stderr)
     late = weekly.take(at_issue).late()
     return _Tested(
         rows=test,
         outcome=durations_of(test),
-        outlook=model.outlook(test, features),
+        outlook=trained.model.outlook(test, features),
         own_late_share=_filled(features, "own_late_share", float(np.nanmean(late))),
         own_days=_filled(features, "mean_days_to_pay", float(np.nanmean(weekly.paid_days[at_issue]))),
         baselines={

@@ -18,7 +18,7 @@ from features.invoice_rows import InvoiceRows
 from features.matrix import Field
 from models.encoding import Encoder, make_encoder
 from models.hazard import HazardModel, fit_hazard
-from models.person_period import CENSORED, Durations, Grid
+from models.person_period import CENSORED, Durations, Grid, expand
 from models.survival import Incidence
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -88,6 +88,16 @@ class PaymentModel:
             expected_pay_on=pay_on,
             incidence=incidence,
         )
+
+    def losses(self, rows: InvoiceRows, features: pa.Table) -> Floats:
+        """Log loss of each row's days while it was watched, shape (n_rows,)."""
+        hazards = self.hazard.hazards(
+            self.encoder.encode_table(features), days_ahead(rows, features, has_season=self.has_season)
+        )
+        periods = expand(durations_of(rows), GRID)
+        paid = np.clip(hazards[periods.row, periods.step, 0], 1e-12, 1 - 1e-12)
+        loss = -np.where(periods.cause > CENSORED, np.log(paid), np.log1p(-paid)) * periods.weight
+        return np.asarray(np.bincount(periods.row, loss, minlength=len(rows.age_days)), dtype=np.float64)
 
 
 def durations_of(rows: InvoiceRows) -> Durations:
