@@ -76,7 +76,9 @@ def _read_cases() -> TimedSet | None:
     config = Config.model_validate({"company": {"time_zone": "Europe/Amsterdam"}})
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        ingest(store, read_mapping(MAPPING), data / "bpic2012", config=config, now=datetime.now(UTC))
+        taken_in = ingest(store, read_mapping(MAPPING), data / "bpic2012", config=config, now=datetime.now(UTC))
+        if taken_in.rejects:
+            raise RuntimeError(f"{len(taken_in.rejects)} cells of the log were rejected: the figure would miss them")
         question = replace(TASK, feature_groups=GROUPS).question
         return build_timed_set(store.current(), question, config=config).without(WRITTEN_LATE)
 
