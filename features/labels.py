@@ -17,6 +17,7 @@ from crm.engine import Engine
 from crm.store import Generation
 from features.account_moments import churned_at
 from features.question import BadQuestion, Question
+from features.renewals import LOST
 
 _DAY = np.timedelta64(1, "D")
 
@@ -106,6 +107,13 @@ EVENTS: dict[tuple[str, str], Event] = {
         needs=("accounts", "agreements"),
         sql="SELECT account_id AS entity_id, CAST(MIN(cancelled_at) AS TIMESTAMP) AS happened_at FROM agreements "
         "WHERE account_id IS NOT NULL AND cancelled_at IS NOT NULL GROUP BY account_id",
+    ),
+    ("agreements", "lost"): Event(
+        entity="agreements",
+        phrase_en="agreement lost or renewed for less",
+        phrase_zh="合同流失或降额续签",
+        needs=("agreements",),
+        sql=LOST,
     ),
     ("agreements", "cancelled"): Event(
         entity="agreements",

@@ -21,6 +21,7 @@ from crm.store import Generation
 from features.account_moments import account_spine
 from features.labels import event_of, happened_at, read_events
 from features.question import BadQuestion, Question
+from features.renewals import renewal_spine
 
 MOST_ROWS = 4
 MOST_WEEKS = 52
@@ -69,6 +70,9 @@ def build_spine(
     if question.entity == "accounts":
         with generation.engine() as engine:
             return account_spine(engine, question, zone=zone, until=last)
+    if (question.entity, question.event) == ("agreements", "lost"):
+        with generation.engine() as engine:
+            return renewal_spine(engine, zone=zone, until=last)
     with generation.engine() as engine:
         entities = read_entities(engine, question)
         events = read_events(engine, event_of(question))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from features.renewals import HORIZON_DAYS
 from models.task import Folds, Gates, Label, Task
 
 TASK = Task(
@@ -44,4 +45,17 @@ OF_AGREEMENTS = replace(
     uses=("usage", "tickets", "surveys", "changes"),
     label=replace(TASK.label, event="cancelled", events={"cancelled": ("agreements", "agreement_id", "cancelled_at")}),
     feature_groups=("agreement_terms", "agreement_service", "agreement_season"),
+)
+
+# Agreements with a last day, asked about 120, 90, 60 and 30 days before it.
+OF_RENEWALS = replace(
+    OF_AGREEMENTS,
+    question_en="Which agreements up for renewal will be lost or renewed for less, and how likely?",
+    question_zh="哪些到期合同会流失或降额续签？可能性有多大？",
+    label=replace(
+        OF_AGREEMENTS.label,
+        event="lost",
+        events={"lost": ("agreements", "agreement_id", "ends_on")},
+        horizon_days=HORIZON_DAYS,
+    ),
 )

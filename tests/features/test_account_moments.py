@@ -25,7 +25,7 @@ from features.leakage_store import check_store
 from features.question import BadQuestion, Question
 from features.spine import build_spine
 from features.training_set import build_training_set
-from models.tasks.churn_risk import OF_AGREEMENTS, TASK
+from models.tasks.churn_risk import OF_AGREEMENTS, OF_RENEWALS, TASK
 
 ZONE = ZoneInfo("Europe/London")
 CONFIG = Config.model_validate({"company": {"currency": "GBP", "time_zone": "Europe/London"}})
@@ -158,6 +158,9 @@ def test_no_feature_of_a_customer_moves_with_what_was_not_known(tmp_path: Path) 
     assert check_store(generation, GROUPS, spine, zone=ZONE, seed=3) == ()
     running = build_spine(generation, OF_AGREEMENTS.question, zone=ZONE, seed=1)
     assert check_store(generation, agreement_groups.GROUPS, running, zone=ZONE, seed=3) == ()
+    due = build_spine(generation, OF_RENEWALS.question, zone=ZONE, seed=1)
+    assert due.num_rows
+    assert check_store(generation, agreement_groups.GROUPS, due, zone=ZONE, seed=3) == ()
 
 
 def test_training_rows_of_accounts_carry_label_account_and_event(tmp_path: Path) -> None:
@@ -190,3 +193,22 @@ def test_an_agreement_is_asked_about_while_it_runs_and_lost_when_it_is_cancelled
     assert set(found.group.tolist()) == {"a", "b", "c"}
     first = of["a"].rows.to_pylist()[0]
     assert first["days_since_use"] == first["agreement_age_days"] + 10.0
+
+
+def test_a_renewal_is_asked_about_four_times_and_lost_without_one_within_the_grace(tmp_path: Path) -> None:
+    ends = date(2027, 1, 11)
+    terms = {"kind": "subscription", "net_amount": 100_000}
+    rows = [agreement(name, date(2026, 1, 12), ends=ends) | terms for name in "abcd"]
+    renewals = [("a", date(2026, 11, 20), 100_000), ("b", date(2027, 1, 20), 60_000), ("c", date(2027, 3, 1), 100_000)]
+    for row, (name, signed, amount) in zip(rows, renewals, strict=False):
+        row["renewed_to"] = f"{name}-{signed}"
+        rows.append(agreement(name, signed) | terms | {"net_amount": amount})
+    generation = record(tmp_path, agreements=rows, orders=[order("z", 700)])
+    found = build_training_set(generation, OF_RENEWALS.question, config=CONFIG)
+    of = {name: found.take(found.entity_id == f"{name}-2026-01-12") for name in "abcd"}
+    left = np.array([120, 90, 60, 30], dtype="timedelta64[D]")
+    asked_on = (of["d"].as_of + np.timedelta64(1, "h")).astype("datetime64[D]")
+    assert (asked_on == np.datetime64("2027-01-11") - left).all()
+    assert {name: set(one.label) for name, one in of.items()} == {"a": {0.0}, "b": {1.0}, "c": {1.0}, "d": {1.0}}
+    # Signed between the second and the third question: nothing is left to ask.
+    assert len(of["a"].label) == 2

@@ -1,0 +1,71 @@
+"""Agreements up for renewal: asked about 120, 90, 60 and 30 days before their last day.
+
+An agreement is kept when another one renews it within the grace after its last day, at no less than nine tenths of
+its amount; it is lost when it is cancelled, not renewed by then (settled on the last day of the grace), or renewed
+for less (settled when that is signed).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from crm.engine import Engine
+
+DAYS_BEFORE = (120, 90, 60, 30)
+GRACE_DAYS = 30
+# Everything that settles a renewal, from the first question to the last day of the grace.
+HORIZON_DAYS = DAYS_BEFORE[0] + GRACE_DAYS
+RENEWABLE = "('subscription', 'maintenance')"
+LEAST_SHARE = 0.9
+
+_FAR = "CAST('2200-01-01 00:00:00' AS TIMESTAMP)"
+_SETTLED = f"CAST(g.ends_on AS TIMESTAMP) + INTERVAL '{GRACE_DAYS}' DAY"
+LOST = (
+    "SELECT x.entity_id, x.happened_at FROM (SELECT g.agreement_id AS entity_id, LEAST("
+    f"COALESCE(CAST(g.cancelled_at AS TIMESTAMP), {_FAR}), "
+    f"CASE WHEN n.signed_on IS NULL OR CAST(n.signed_on AS TIMESTAMP) > {_SETTLED} THEN {_SETTLED} "
+    f"WHEN n.net_amount < {LEAST_SHARE} * g.net_amount THEN CAST(n.signed_on AS TIMESTAMP) ELSE {_FAR} END"
+    ") AS happened_at FROM agreements AS g LEFT JOIN agreements AS n ON n.agreement_id = g.renewed_to "
+    f"WHERE g.ends_on IS NOT NULL AND g.kind IN {RENEWABLE}) AS x WHERE x.happened_at < {_FAR}"
+)
+_UP_FOR_RENEWAL = (
+    "SELECT g.agreement_id, g.starts_on, g.signed_on, g.ends_on, g.recorded_at, g.cancelled_at, n.signed_on AS next_on "
+    "FROM agreements AS g LEFT JOIN agreements AS n ON n.agreement_id = g.renewed_to "
+    f"WHERE g.ends_on IS NOT NULL AND g.starts_on IS NOT NULL AND g.kind IN {RENEWABLE} ORDER BY g.agreement_id"
+)
+
+
+def renewal_spine(engine: Engine, *, zone: ZoneInfo, until: datetime) -> pa.Table:
+    """Every agreement at the days before its last one on which it was neither cancelled nor renewed yet.
+
+    Parameters
+    ----------
+    engine : Engine
+        With the record's tables.
+    zone : ZoneInfo
+        Where days begin.
+    until : datetime
+        No row lies after it.
+
+    Returns
+    -------
+    pa.Table
+        `entity_id`, `as_of` (naive UTC), sorted by both.
+    """
+    last = until.astimezone(UTC).replace(tzinfo=None)
+    names: list[str] = []
+    moments: list[datetime] = []
+    for row in engine.query(_UP_FOR_RENEWAL).to_pylist():
+        # A day counts from the day after.
+        known_on = max(row["starts_on"], row["signed_on"])
+        closed_on: date = min(row["cancelled_at"] or date.max, row["next_on"] or date.max)
+        for days in DAYS_BEFORE:
+            on = row["ends_on"] - timedelta(days=days)
+            at = datetime.combine(on, time(), tzinfo=zone).astimezone(UTC).replace(tzinfo=None)
+            if known_on < on < closed_on and row["recorded_at"] <= at <= last:
+                names.append(row["agreement_id"])
+                moments.append(at)
+    return pa.table({"entity_id": pa.array(names, pa.string()), "as_of": pa.array(moments, pa.timestamp("us"))})
