@@ -19,10 +19,17 @@ UNITS: dict[str, tuple[str, str, str]] = {
     "tickets": ("ticket", "tickets", "张"),
     "points": ("point", "points", "分"),
     "rows": ("row", "rows", "行"),
+    "agreements": ("agreement", "agreements", "份"),
+    "products": ("product", "products", "种"),
+    "events": ("event", "events", "次"),
+    "pieces": ("piece", "pieces", "件"),
+    "payments": ("payment", "payments", "笔"),
+    "promises": ("promise", "promises", "次"),
+    "times the usual gap": ("time the usual gap", "times the usual gap", "倍于通常间隔"),
 }
 # Units that a number is not followed by: it is written another way, or the phrase says them.
 WRITTEN_OTHERWISE = frozenset(
-    {"", "share", "-1 to 1", "1 to 12", "1 to 7", "currency", "currency, net", "currency, gross"}
+    {"", "share", "ratio", "-1 to 1", "1 to 12", "1 to 7", "currency", "currency, net", "currency, gross"}
 )
 
 NULLS_ZH: dict[str, str] = {
@@ -50,6 +57,34 @@ NULLS_ZH: dict[str, str] = {
     "nothing received": "尚无回款",
     "the lead never reached out": "客户从未主动联系",
     "the customer never reached out": "客户从未主动联系",
+    "agreements are not recorded": "没有合同记录",
+    "contacts are not recorded": "没有联系记录",
+    "first one": "首次",
+    "never answered": "从未答复",
+    "never bought": "从未购买",
+    "no agreement": "没有合同",
+    "no customer": "没有客户",
+    "no due day": "没有到期日",
+    "no last day": "没有截止日",
+    "no order in a year": "一年内没有订单",
+    "no order line in 180 days": "180天内没有订单行",
+    "no order line in 60 days": "60天内没有订单行",
+    "no promised day has passed": "尚无到期的付款承诺",
+    "no use": "没有使用",
+    "no use in 90 days": "90天内没有使用",
+    "none": "没有",
+    "nothing bought": "没有购买",
+    "nothing open": "没有未结款项",
+    "nothing overdue": "没有逾期",
+    "nothing paid yet": "尚未付款",
+    "nothing settled in 180 days": "180天内没有结清的发票",
+    "nothing settled yet": "尚无结清的发票",
+    "orders are not recorded": "没有订单记录",
+    "promises are not recorded": "没有付款承诺记录",
+    "seats are not recorded": "没有席位记录",
+    "tickets are not recorded": "没有工单记录",
+    "use is not recorded": "没有使用记录",
+    "users are not recorded": "没有用户数记录",
 }
 WEEKDAYS: tuple[tuple[str, str], ...] = (
     ("Monday", "周一"),
@@ -97,4 +132,9 @@ VALUES_ZH: dict[str, str] = {
     "commit": "承诺",
     "closed": "已成交",
     "omitted": "不计入",
+    "licence": "许可",
+    "subscription": "订阅",
+    "maintenance": "维护",
+    "project": "项目",
+    "framework": "框架",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm.schema import DType
-from crm.tables import TABLES
+from crm.tables import table
 from features.catalogue import FIELDS, GROUPS
 from features.matrix import Kind
 from features.spec import Attribute, Last
@@ -23,9 +23,9 @@ def test_every_closed_value_that_a_field_shows_has_a_chinese_word() -> None:
         for feature in group.features:
             primitive = feature.primitive
             if isinstance(primitive, Attribute):
-                column = TABLES[primitive.table].column(primitive.column)
+                column = table(primitive.table).column(primitive.column)
             elif isinstance(primitive, Last):
-                column = TABLES[primitive.source.table].column(primitive.column)
+                column = table(primitive.source.table).column(primitive.column)
             else:
                 continue
             if column.dtype is DType.TEXT and column.values:
