@@ -16,8 +16,9 @@ from crm.engine import Engine
 
 DAYS_BEFORE = (120, 90, 60, 30)
 GRACE_DAYS = 30
-# Everything that settles a renewal, from the first question to the last day of the grace.
-HORIZON_DAYS = DAYS_BEFORE[0] + GRACE_DAYS
+# Everything that settles a renewal, from the first question to the last day of the grace; a local midnight may lie
+# up to a day before that of UTC.
+HORIZON_DAYS = DAYS_BEFORE[0] + GRACE_DAYS + 1
 RENEWABLE = "('subscription', 'maintenance')"
 LEAST_SHARE = 0.9
 

@@ -210,5 +210,5 @@ def test_a_renewal_is_asked_about_four_times_and_lost_without_one_within_the_gra
     asked_on = (of["d"].as_of + np.timedelta64(1, "h")).astype("datetime64[D]")
     assert (asked_on == np.datetime64("2027-01-11") - left).all()
     assert {name: set(one.label) for name, one in of.items()} == {"a": {0.0}, "b": {1.0}, "c": {1.0}, "d": {1.0}}
-    # Signed between the second and the third question: nothing is left to ask.
-    assert len(of["a"].label) == 2
+    # Signed between the third and the last question: nothing is left to ask.
+    assert len(of["a"].label) == 3
