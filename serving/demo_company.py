@@ -17,7 +17,7 @@ from crm.ingest import ingest
 from crm.mapping import read_mapping
 from crm.store import Store
 from models.champions import Published, current
-from models.promote import promote
+from models.promote import Refused, promote
 from models.readiness import Readiness, read_readiness
 from models.task import Task
 from serving.demo_keys import make_demo_keys
@@ -40,8 +40,8 @@ class DemoReady:
         Its settings.
     readiness : Readiness
         What its record is good for.
-    champion : Published
-        What answers.
+    champion : Published or None
+        What answers; None when every gate refused and the base rate is said.
     n_scored : int
         Open leads with a score.
     keys : tuple of MadeKey
@@ -50,7 +50,7 @@ class DemoReady:
 
     config: Config
     readiness: Readiness
-    champion: Published
+    champion: Published | None
     n_scored: int
     keys: tuple[MadeKey, ...]
 
@@ -95,10 +95,9 @@ def build_demo(config: Config, task: Task, *, size: str, seed: int = SEED, tell:
     tell : callable
         Told each step as it begins.
 
-    Raises
-    ------
-    Refused
-        A gate closes against the model.
+    Notes
+    -----
+    A model that a gate refuses is not published: what answered before goes on answering, or else the base rate.
     """
     folder = config.store.folder / f"files-{size}-{seed}"
     tell(f"demo company {size}: making its files in {folder}")
@@ -116,9 +115,17 @@ def build_demo(config: Config, task: Task, *, size: str, seed: int = SEED, tell:
         test = trained.metrics.get("test", {})
         tell(f"  {trained.status}: AUC {test.get('auc', float('nan')):.3f} on {trained.n_test:,} newer leads")
         tell("promote")
-        champion = promote(task, config=config, by="demo").published
-    tell("refresh")
-    scored = refresh_scores(config, task)
+        try:
+            champion = promote(task, config=config, by="demo").published
+        except Refused as refused:
+            # A company too small for a model is a company like any other: it is served, with the base rate.
+            tell(f"  refused: {refused}")
+    n_scored = 0
+    if champion is None:
+        tell("  no model answers; every lead is answered with the base rate")
+    else:
+        tell("refresh")
+        n_scored = refresh_scores(config, task).n_scored
     tell("keys")
     generation = store.current()
     engine = open_database(config.database.url)
@@ -128,6 +135,6 @@ def build_demo(config: Config, task: Task, *, size: str, seed: int = SEED, tell:
         config=config,
         readiness=read_readiness(generation, config),
         champion=champion,
-        n_scored=scored.n_scored,
+        n_scored=n_scored,
         keys=keys,
     )
