@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from features.groups.account import account_group
+from features.groups.contacts import (
+    days_since_activity,
+    last_activity,
+    minutes_of_contact,
+    n_activities,
+    trend_of_activities,
+)
 from features.groups.season import season_group
 from features.matrix import Kind
 from features.spec import (
@@ -14,11 +21,8 @@ from features.spec import (
     Distinct,
     Feature,
     FeatureGroup,
-    Last,
     Mean,
     Source,
-    Sum,
-    Trend,
     feature,
     is_in,
     known,
@@ -86,18 +90,7 @@ LEAD_ACTIVITY = FeatureGroup(
     entity="leads",
     doc="What was done with the lead and what it did.",
     features=(
-        *(
-            feature(
-                f"n_activities_{days}d",
-                Count(source=ACTIVITIES, days=days),
-                unit="contacts",
-                null="activities are not recorded",
-                group="activity",
-                en=f"contacts in the last {days} days",
-                zh=f"近{days}天联系次数",
-            )
-            for days in (7, 30, 90)
-        ),
+        *(n_activities(ACTIVITIES, days) for days in (7, 30, 90)),
         *(
             feature(
                 f"n_{name}_{days}d",
@@ -134,24 +127,8 @@ LEAD_ACTIVITY = FeatureGroup(
             en="share of contacts that the lead began",
             zh="客户主动联系占比",
         ),
-        feature(
-            "trend_of_activities_30d",
-            Trend(source=ACTIVITIES, days=30),
-            unit="-1 to 1",
-            null="no contact in 60 days",
-            group="activity",
-            en="change of pace against the 30 days before",
-            zh="联系频率变化（对比前30天）",
-        ),
-        feature(
-            "days_since_activity",
-            DaysSince(source=ACTIVITIES),
-            unit="days",
-            null="no contact yet",
-            group="timing",
-            en="days since the last contact",
-            zh="距上次联系天数",
-        ),
+        trend_of_activities(ACTIVITIES),
+        days_since_activity(ACTIVITIES),
         feature(
             "days_since_inbound",
             DaysSince(source=ACTIVITIES, where=(_CAME_IN,)),
@@ -188,15 +165,7 @@ LEAD_ACTIVITY = FeatureGroup(
             en="days since somebody reached out",
             zh="距上次跟进天数",
         ),
-        feature(
-            "minutes_90d",
-            Sum(source=ACTIVITIES, days=90, column="minutes"),
-            unit="minutes",
-            null="no timed contact",
-            group="activity",
-            en="minutes of contact in the last 90 days",
-            zh="近90天沟通分钟数",
-        ),
+        minutes_of_contact(ACTIVITIES),
         feature(
             "mean_minutes",
             Mean(source=ACTIVITIES, column="minutes"),
@@ -215,24 +184,7 @@ LEAD_ACTIVITY = FeatureGroup(
             en="kinds of contact so far",
             zh="联系方式种类数",
         ),
-        feature(
-            "last_activity_kind",
-            Last(source=ACTIVITIES, column="kind"),
-            kind=Kind.CATEGORY,
-            null="no contact yet",
-            group="activity",
-            en="kind of the last contact",
-            zh="最近一次联系方式",
-        ),
-        feature(
-            "last_activity_outcome",
-            Last(source=ACTIVITIES, column="outcome"),
-            kind=Kind.CATEGORY,
-            null="no stated outcome yet",
-            group="activity",
-            en="outcome of the last contact",
-            zh="最近一次联系结果",
-        ),
+        *last_activity(ACTIVITIES),
         feature(
             "n_owner_changes",
             Count(source=CHANGES, where=(is_in("field", "rep_id"),)),

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from features.groups.account import account_group
+from features.groups.contacts import (
+    days_since_activity,
+    last_activity,
+    minutes_of_contact,
+    n_activities,
+    trend_of_activities,
+)
 from features.groups.season import season_group
 from features.matrix import Kind
 from features.spec import (
@@ -14,10 +21,7 @@ from features.spec import (
     Distinct,
     Feature,
     FeatureGroup,
-    Last,
     Source,
-    Sum,
-    Trend,
     feature,
     is_in,
     known,
@@ -141,24 +145,12 @@ OPPORTUNITY_CHANGES = FeatureGroup(
 )
 
 
-def _contacts(days: int) -> Feature:
-    return feature(
-        f"n_activities_{days}d",
-        Count(source=ACTIVITIES, days=days),
-        unit="contacts",
-        null="activities are not recorded",
-        group="activity",
-        en=f"contacts in the last {days} days",
-        zh=f"近{days}天联系次数",
-    )
-
-
 OPPORTUNITY_ACTIVITY = FeatureGroup(
     name="opportunity_activity",
     entity=_TABLE,
     doc="What was done with the opportunity.",
     features=(
-        *(_contacts(days) for days in (7, 30, 90)),
+        *(n_activities(ACTIVITIES, days) for days in (7, 30, 90)),
         feature(
             "n_meetings_30d",
             Count(source=ACTIVITIES, days=30, where=(is_in("kind", "meeting", "demo", "visit"),)),
@@ -177,33 +169,9 @@ OPPORTUNITY_ACTIVITY = FeatureGroup(
             en="share of contacts that the customer began",
             zh="客户主动联系占比",
         ),
-        feature(
-            "trend_of_activities_30d",
-            Trend(source=ACTIVITIES, days=30),
-            unit="-1 to 1",
-            null="no contact in 60 days",
-            group="activity",
-            en="change of pace against the 30 days before",
-            zh="联系频率变化（对比前30天）",
-        ),
-        feature(
-            "days_since_activity",
-            DaysSince(source=ACTIVITIES),
-            unit="days",
-            null="no contact yet",
-            group="timing",
-            en="days since the last contact",
-            zh="距上次联系天数",
-        ),
-        feature(
-            "minutes_90d",
-            Sum(source=ACTIVITIES, days=90, column="minutes"),
-            unit="minutes",
-            null="no timed contact",
-            group="activity",
-            en="minutes of contact in the last 90 days",
-            zh="近90天沟通分钟数",
-        ),
+        trend_of_activities(ACTIVITIES),
+        days_since_activity(ACTIVITIES),
+        minutes_of_contact(ACTIVITIES),
         feature(
             "n_people_on_it",
             Distinct(source=ACTIVITIES, column="rep_id"),
@@ -213,24 +181,7 @@ OPPORTUNITY_ACTIVITY = FeatureGroup(
             en="people of ours who worked on it",
             zh="参与跟进人数",
         ),
-        feature(
-            "last_activity_kind",
-            Last(source=ACTIVITIES, column="kind"),
-            kind=Kind.CATEGORY,
-            null="no contact yet",
-            group="activity",
-            en="kind of the last contact",
-            zh="最近一次联系方式",
-        ),
-        feature(
-            "last_activity_outcome",
-            Last(source=ACTIVITIES, column="outcome"),
-            kind=Kind.CATEGORY,
-            null="no contact yet",
-            group="activity",
-            en="outcome of the last contact",
-            zh="最近一次联系结果",
-        ),
+        *last_activity(ACTIVITIES),
     ),
 )
 
