@@ -28,7 +28,8 @@ from models.calibrator import sigmoid
 from models.candidates import BASELINES, Floats
 from models.learn import fit_model
 from models.metrics import auc, ece, ece_plain, interval, make_blocks, paired_interval
-from models.tasks.churn_risk import OF_AGREEMENTS, TASK
+from models.tasks import renewal_risk
+from models.tasks.churn_risk import TASK
 from models.train import fit_task
 
 MAPPINGS = Path(__file__).parents[1] / "examples" / "mappings"
@@ -169,8 +170,14 @@ def retail_rows(generation: Generation, cuts: Sequence[datetime], *, config: Con
 
 def _ravenstack(seed: int) -> Figure:
     name = "families/ravenstack_verdict"
-    task = OF_AGREEMENTS
-    config = Config.model_validate({"company": {"currency": "USD", "time_zone": "UTC"}})
+    task = renewal_risk.TASK
+    # Its subscriptions have no last day that all of them reach: they are left in the middle.
+    config = Config.model_validate(
+        {
+            "company": {"currency": "USD", "time_zone": "UTC"},
+            "tasks": {task.name: {"event": "cancelled", "horizon_days": 90}},
+        }
+    )
     with _taken_in("ravenstack", config) as generation:
         if generation is None:
             return Figure(name=name, value=None, goal=NO_SIGNAL)

@@ -1,8 +1,5 @@
 """Churn risk: which customers will leave, how likely, and why."""
 
-from dataclasses import replace
-
-from features.renewals import HORIZON_DAYS
 from models.task import Folds, Gates, Label, Task
 
 TASK = Task(
@@ -11,7 +8,7 @@ TASK = Task(
     question_zh="哪些客户会在期限内流失？可能性有多大？",
     entity="accounts",
     needs=("accounts",),
-    uses=("orders", "receipts", "agreements", "usage", "tickets", "surveys", "changes"),
+    uses=("orders", "receipts", "invoices", "agreements", "usage", "tickets", "surveys", "activities", "changes"),
     label=Label(
         # What every company that sells can see; one with agreements configures `cancelled`.
         event="lapsed",
@@ -30,32 +27,4 @@ TASK = Task(
     folds=Folds(n_origins=4, test_share=0.25, calibration_share=0.25),
     metrics=("log_loss", "auc", "average_precision", "brier", "ece", "lift_at_10", "lift_at_20"),
     gates=Gates(max_ece=0.03, min_positives_for_boosting=200, min_closed=30),
-    # The doors answer for leads; accounts follow.
-    is_served=False,
-)
-
-# The same question of a single agreement: an account with ten of them is ten times as likely to cancel one, which
-# says nothing about the customer.
-OF_AGREEMENTS = replace(
-    TASK,
-    question_en="Which running agreements will be cancelled within the horizon, and how likely?",
-    question_zh="哪些在执行合同会在期限内被取消？可能性有多大？",
-    entity="agreements",
-    needs=("agreements",),
-    uses=("usage", "tickets", "surveys", "changes"),
-    label=replace(TASK.label, event="cancelled", events={"cancelled": ("agreements", "agreement_id", "cancelled_at")}),
-    feature_groups=("agreement_terms", "agreement_service", "agreement_season"),
-)
-
-# Agreements with a last day, asked about 120, 90, 60 and 30 days before it.
-OF_RENEWALS = replace(
-    OF_AGREEMENTS,
-    question_en="Which agreements up for renewal will be lost or renewed for less, and how likely?",
-    question_zh="哪些到期合同会流失或降额续签？可能性有多大？",
-    label=replace(
-        OF_AGREEMENTS.label,
-        event="lost",
-        events={"lost": ("agreements", "agreement_id", "ends_on")},
-        horizon_days=HORIZON_DAYS,
-    ),
 )

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from crm.config import Config
+from crm.config import Config, TaskSection
 from crm.demo.company import make_company
 from crm.demo.write import write_company
 from crm.schema import SYSTEM_COLUMNS, arrow_type
@@ -25,11 +25,15 @@ from features.leakage_store import check_store
 from features.question import BadQuestion, Question
 from features.spine import build_spine
 from features.training_set import build_training_set
-from models.tasks.churn_risk import OF_AGREEMENTS, OF_RENEWALS, TASK
+from models.tasks import renewal_risk
+from models.tasks.churn_risk import TASK
 
 ZONE = ZoneInfo("Europe/London")
 CONFIG = Config.model_validate({"company": {"currency": "GBP", "time_zone": "Europe/London"}})
 START = datetime(2026, 1, 10, 9, tzinfo=UTC)
+RENEWALS = renewal_risk.TASK.question
+# What a company sets whose agreements are left in the middle.
+RUNNING = {"event": "cancelled", "horizon_days": 90}
 
 
 def as_table(name: str, rows: list[dict[str, object]]) -> pa.Table:
@@ -156,9 +160,9 @@ def test_no_feature_of_a_customer_moves_with_what_was_not_known(tmp_path: Path) 
     spine = build_spine(generation, asked(), zone=ZONE, seed=1)
     assert spine.num_rows
     assert check_store(generation, GROUPS, spine, zone=ZONE, seed=3) == ()
-    running = build_spine(generation, OF_AGREEMENTS.question, zone=ZONE, seed=1)
+    running = build_spine(generation, replace(RENEWALS, **RUNNING), zone=ZONE, seed=1)
     assert check_store(generation, agreement_groups.GROUPS, running, zone=ZONE, seed=3) == ()
-    due = build_spine(generation, OF_RENEWALS.question, zone=ZONE, seed=1)
+    due = build_spine(generation, RENEWALS, zone=ZONE, seed=1)
     assert due.num_rows
     assert check_store(generation, agreement_groups.GROUPS, due, zone=ZONE, seed=3) == ()
 
@@ -183,7 +187,8 @@ def test_an_agreement_is_asked_about_while_it_runs_and_lost_when_it_is_cancelled
     ]
     use = [{"account_id": "a", "used_on": date(2026, 1, day), "events": 3.0} for day in (1, 2)]
     generation = record(tmp_path, agreements=rows, usage=use, orders=[order("z", 300)])
-    found = build_training_set(generation, OF_AGREEMENTS.question, config=CONFIG)
+    config = CONFIG.model_copy(update={"tasks": {"renewal_risk": TaskSection.model_validate(RUNNING)}})
+    found = build_training_set(generation, RENEWALS, config=config)
     of = {name: found.take(found.entity_id == f"{name}-2026-01-12") for name in "abc"}
     assert of["a"].label.tolist()
     assert of["a"].label.max() == 1.0
@@ -204,7 +209,7 @@ def test_a_renewal_is_asked_about_four_times_and_lost_without_one_within_the_gra
         row["renewed_to"] = f"{name}-{signed}"
         rows.append(agreement(name, signed) | terms | {"net_amount": amount})
     generation = record(tmp_path, agreements=rows, orders=[order("z", 700)])
-    found = build_training_set(generation, OF_RENEWALS.question, config=CONFIG)
+    found = build_training_set(generation, RENEWALS, config=CONFIG)
     of = {name: found.take(found.entity_id == f"{name}-2026-01-12") for name in "abcd"}
     left = np.array([120, 90, 60, 30], dtype="timedelta64[D]")
     asked_on = (of["d"].as_of + np.timedelta64(1, "h")).astype("datetime64[D]")

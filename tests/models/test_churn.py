@@ -72,7 +72,7 @@ def test_a_history_shorter_than_two_windows_compares_learners_across_accounts_an
     assert SHORT in report.limits
 
 
-def test_a_task_that_no_door_answers_for_is_read_by_name_and_stands_in_no_list() -> None:
+def test_accounts_and_agreements_are_tasks_of_their_own() -> None:
     assert task_named("churn_risk") is TASK
-    assert not TASK.is_served
-    assert "churn_risk" not in task_names()
+    assert {"churn_risk", "renewal_risk"} <= set(task_names())
+    assert task_named("renewal_risk").entity == "agreements"
