@@ -50,7 +50,7 @@ def test_every_error_in_the_table_exists(name: str) -> None:
     [
         (("readiness",), "no record in record/ yet"),
         (("ingest", "--mapping", "nowhere.yaml"), "nowhere.yaml: no such file"),
-        (("train", "lead_scores"), "no task 'lead_scores'; there are lead_score"),
+        (("train", "lead_scores"), "no task 'lead_scores'; there are "),
         (("--config", "nowhere.yaml", "readiness"), "nowhere.yaml: no such file"),
         (("train", "lead_score", "--rows", "guess"), "--rows takes auto, record, observations"),
         (("keys", "create", "x", "--role", "boss"), "roles: director"),
