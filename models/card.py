@@ -9,9 +9,9 @@ from models.card_reasons import in_chinese
 from models.card_words import CHECKS_ZH, EVENTS_ZH, MEASURE_WORDS, METRIC_WORDS, WORDS
 from models.judge import segments_off
 from models.metrics import Interval
-from models.predictor import Predictor
 from models.report import TrainReport
-from models.task import Task
+from models.scorer import Scorer
+from models.task import BaseTask
 from models.value import CAVEAT_EN, CAVEAT_ZH
 
 LANGUAGES = ("en", "zh")
@@ -19,7 +19,7 @@ _CAVEATS = {"en": CAVEAT_EN, "zh": CAVEAT_ZH}
 TOO_GOOD = 0.95
 
 
-def write_cards(task: Task, report: TrainReport, predictor: Predictor) -> dict[str, str]:
+def write_cards(task: BaseTask, report: TrainReport, predictor: Scorer) -> dict[str, str]:
     """The card as Markdown by language, `en` and `zh`."""
     return {language: _Card(task, report, predictor, language).write() for language in LANGUAGES}
 
@@ -27,7 +27,7 @@ def write_cards(task: Task, report: TrainReport, predictor: Predictor) -> dict[s
 class _Card:
     """One card in one language."""
 
-    def __init__(self, task: Task, report: TrainReport, predictor: Predictor, language: str) -> None:
+    def __init__(self, task: BaseTask, report: TrainReport, predictor: Scorer, language: str) -> None:
         self._task, self._report, self._predictor, self._language = task, report, predictor, language
         self._lines: list[str] = []
 

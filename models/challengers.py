@@ -18,7 +18,7 @@ from models.card_plot import write_plot
 from models.golden import make_golden
 from models.predictor import Predictor
 from models.report import TrainReport
-from models.task import Task
+from models.task import BaseTask
 
 TRAINING = "training.json"
 BUNDLE = "bundle"
@@ -49,7 +49,7 @@ class Challenger:
     report: Mapping[str, object]
 
 
-def keep_bundle(task: Task, report: TrainReport, predictor: Predictor, folder: Path) -> TrainReport:
+def keep_bundle(task: BaseTask, report: TrainReport, predictor: Predictor, folder: Path) -> TrainReport:
     """Save a model and return the report with its place and digest."""
     folder.mkdir(parents=True, exist_ok=True)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from models.bundle import load_bundle, verify_bundle
+from models.bundle import verify_bundle
 from models.inspect_bundle import inspect_bundle
-from models.predictor import BadBundle, Predictor
+from models.load import load_scorer
+from models.predictor import BadBundle
+from models.scorer import Scorer
 
 POINTER = "current.json"
 _LOCK = ".lock"
@@ -128,7 +130,7 @@ def bundle_folder(folder: Path, task: str, entry: Published) -> Path:
     return folder / task / entry.digest
 
 
-def load_champion(folder: Path, task: str) -> tuple[Published, Predictor] | None:
+def load_champion(folder: Path, task: str) -> tuple[Published, Scorer] | None:
     """The champion, verified and loaded; None when nothing has been published.
 
     Raises
@@ -139,7 +141,7 @@ def load_champion(folder: Path, task: str) -> tuple[Published, Predictor] | None
     entry = current(folder, task)
     if entry is None:
         return None
-    return entry, load_bundle(bundle_folder(folder, task, entry), entry.digest)
+    return entry, load_scorer(bundle_folder(folder, task, entry), entry.digest)
 
 
 def _entry(digest: str, *, version: str, action: str, by: str, now: datetime | None) -> Published:

@@ -16,8 +16,8 @@ from models.calibrator import sigmoid
 from models.candidates import BASELINES
 from models.learn import Choice, fit_model
 from models.metrics import auc, log_loss, make_blocks, paired_interval
-from models.predictor import Predictor
 from models.report import FoldFigures, RandomSplitGap, TrainReport, Versus
+from models.scorer import Scorer
 from models.splits import Plan, random_split
 from models.value import replay_value
 
@@ -40,7 +40,7 @@ def examine(
     choice: Choice,
     calibration: Calibration,
     *,
-    champion: tuple[str, Predictor] | None,
+    champion: tuple[str, Scorer] | None,
     seed: int,
 ) -> TrainReport:
     """The report with everything the test window says.
@@ -55,7 +55,7 @@ def examine(
         Splits.
     choice, calibration : Choice, Calibration
         Made on the origins before the test window.
-    champion : (digest, Predictor) or None
+    champion : (digest, Scorer) or None
         What answers now.
     seed : int
         Random state of fits and draws.
@@ -194,7 +194,7 @@ def draws_for(n_rows: int) -> int:
 
 
 def _versus(
-    usable: TrainingSet, plan: Plan, p: Floats, champion: tuple[str, Predictor] | None, *, seed: int
+    usable: TrainingSet, plan: Plan, p: Floats, champion: tuple[str, Scorer] | None, *, seed: int
 ) -> Versus | None:
     """The challenger against the champion: on test rows it has not seen, else recipe against recipe."""
     if champion is None:

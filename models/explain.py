@@ -8,18 +8,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from features.matrix import Field, Kind
 from models.calibrator import Calibrator, sigmoid
-from models.encoding import Value, Values
+from models.encoding import Encoder, Value, Values
 from models.phrases import write_reason
 
 # Fields of these groups are named one by one: they have no common business meaning.
 LOOSE_GROUPS = frozenset({"", "other", "custom"})
 SMALLEST_EFFECT = 0.5
+
+
+class Explained(Protocol):
+    """What reasons are found for."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """From named values to rows."""
+        ...
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """From the log-odds that `contributions` sum to, to honest ones."""
+        ...
+
+    def contributions(
+        self, rows: npt.NDArray[np.float64], on: npt.NDArray[np.datetime64] | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Log-odds that each field adds, shape (n_rows, n_fields + 1)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +107,20 @@ def find_reasons(
         english, chinese = write_reason(leading, value, effect)
         reasons.append(Reason(feature=leading.name, value=value, effect=effect, text_en=english, text_zh=chinese))
     return tuple(reasons)
+
+
+def explain_rows(
+    scorer: Explained, table: pa.Table, on: npt.NDArray[np.datetime64] | None, *, n_reasons: int
+) -> list[tuple[Reason, ...]]:
+    """Reasons of a table's rows, same order, strongest first."""
+    parts = scorer.contributions(scorer.encoder.encode_table(table), on)
+    fields = scorer.encoder.fields
+    names = {field.name for field in fields}
+    records = table.select([name for name in table.column_names if name in names]).to_pylist()
+    return [
+        find_reasons(fields, record, part, scorer.calibrator, most=n_reasons)
+        for record, part in zip(records, parts, strict=True)
+    ]
 
 
 def _group(fields: Sequence[Field]) -> list[list[int]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -80,29 +81,49 @@ class HazardModel:
             What is known ahead of each step.
         """
         _require_ahead(ahead, (len(rows), self.grid.n_steps, self.n_ahead))
-        booster = None if self.booster_text is None else Booster(self.booster_text)
-        if booster is not None and booster.n_classes != len(self.causes) + 1:
-            raise ValueError(f"booster of {booster.n_classes} classes for {len(self.causes)} causes")
         n_steps = self.grid.n_steps
         result = np.empty((len(rows), n_steps, len(self.causes)))
         size = max(1, _CHUNK // n_steps)
         for start in range(0, len(rows), size):
             part = np.arange(start, min(start + size, len(rows)))
             row, step = np.repeat(part, n_steps), np.tile(np.arange(n_steps), len(part))
-            design = _design(rows, ahead, row, step)
-            scores = self._scores(design) if booster is None else booster.scores(design)
-            result[part] = _softmax(scores)[:, 1:].reshape(len(part), n_steps, -1)
+            design = design_of(rows, ahead, row, step)
+            result[part] = softmax(self.scores(design))[:, 1:].reshape(len(part), n_steps, -1)
         return result
 
-    def _scores(self, design: Floats) -> Floats:
+    def scores(self, design: Floats) -> Floats:
+        """Scores of person-periods, "nothing happens" first, shape (n_periods, n_causes + 1)."""
+        if self.booster_text is not None:
+            return self._booster(self.booster_text).scores(design)
         return np.column_stack([np.zeros(len(design)), *(each.log_odds(design) for each in self.additives)])
+
+    def score_parts(self, design: Floats) -> Floats:
+        """What each column of the design adds to the score of each cause, shape (n_periods, n_columns, n_causes)."""
+        if self.booster_text is None:
+            return np.stack([each.contributions(design)[:, :-1] for each in self.additives], axis=2)
+        found = self._booster(self.booster_text).contributions(design)
+        classes = found.reshape(len(design), len(self.causes) + 1, -1)[:, :, :-1]
+        return np.ascontiguousarray((classes[:, 1:] - classes[:, :1]).transpose(0, 2, 1))
+
+    def _booster(self, text: str) -> Booster:
+        booster = _loaded(text)
+        if booster.n_classes != len(self.causes) + 1:
+            raise ValueError(f"booster of {booster.n_classes} classes for {len(self.causes)} causes")
+        return booster
 
     def incidence(self, rows: Floats, ahead: Floats | None = None) -> Incidence:
         """Cumulative incidence of encoded rows, before any calibration."""
         return incidence_of(self.hazards(rows, ahead), self.grid, self.causes)
 
 
-def _softmax(scores: Floats) -> Floats:
+@lru_cache(maxsize=16)
+def _loaded(text: str) -> Booster:
+    """Boosters are read-only: reading the text once serves every request."""
+    return Booster(text)
+
+
+def softmax(scores: Floats) -> Floats:
+    """Shares of each row that sum to 1, in proportion to the exponentials of its scores."""
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
@@ -113,7 +134,8 @@ def _require_ahead(ahead: Floats | None, expected: tuple[int, int, int]) -> None
         raise ValueError(f"known ahead: expected shape {expected}, got {found}")
 
 
-def _design(rows: Floats, ahead: Floats | None, row: npt.NDArray[np.intp], step: npt.NDArray[np.intp]) -> Floats:
+def design_of(rows: Floats, ahead: Floats | None, row: npt.NDArray[np.intp], step: npt.NDArray[np.intp]) -> Floats:
+    """The columns of person-periods: the encoded row, what is known ahead of the step, the step's number."""
     parts = [rows[row], step.astype(np.float64)[:, None]]
     if ahead is not None:
         parts.insert(1, ahead[row, step])
@@ -181,7 +203,7 @@ def fit_hazard(
     periods = expand(durations, grid, weight=weight, seed=seed)
     if len(periods.row) == 0:
         raise ValueError("no step of any row was watched")
-    design = _design(rows, ahead, periods.row, periods.step)
+    design = design_of(rows, ahead, periods.row, periods.step)
     facts = Facts(grid=grid, causes=causes, n_fields=rows.shape[1], n_ahead=n_ahead)
     return LEARNERS[learner](encoder, design, periods, facts, seed)
 

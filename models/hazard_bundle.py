@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,12 +18,14 @@ import pyarrow as pa
 
 from models.additive import additive_from_json, additive_to_json
 from models.booster import Booster
-from models.bundle import BOOSTER, CARD, GOLDEN, MODEL, REPORT, dump, seal_folder, verify_bundle
-from models.calibrator import Calibrator, calibrator_from_json, calibrator_to_json
+from models.bundle import BOOSTER, CARD, GOLDEN, MODEL, PLOT, REPORT, dump, seal_folder, verify_bundle
+from models.calibrator import IDENTITY, Calibrator, calibrator_from_json, calibrator_to_json
 from models.encoding import Encoder, Values, coding_from_json, coding_to_json
+from models.explain import Reason, explain_rows, find_reasons
 from models.hazard import HazardModel
+from models.hazard_reasons import contributions_within
 from models.person_period import grid_from_json, grid_to_json
-from models.predictor import About, BadBundle
+from models.predictor import N_REASONS, About, BadBundle, Days, Prediction, score_of
 from models.survival import Incidence, recalibrate
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -79,27 +82,70 @@ class HazardPredictor:
         if any(len(each.terms) != width for each in self.model.additives):
             raise BadBundle(f"hazards: expected additive models of {width} terms")
 
-    def predict(self, values: Values, ahead: Floats | None = None) -> Incidence:
-        """Calibrated incidence of one record; `ahead` has shape (1, n_steps, n_ahead).
+    @property
+    def calibrator(self) -> Calibrator:
+        """From the log-odds of the event within the horizon, as the hazards give them, to honest ones."""
+        return self.calibrators[self._event] if self.calibrators else IDENTITY
+
+    @property
+    def _event(self) -> int:
+        return self.model.causes.index(self.about.event)
+
+    def incidence_rows(self, rows: Floats, on: Days | None = None, ahead: Floats | None = None) -> Incidence:
+        """Calibrated incidence of encoded rows, shape (n_rows, n_fields)."""
+        plain = self.model.incidence(rows, ahead)
+        return recalibrate(plain, self.horizon, self.calibrators) if self.calibrators else plain
+
+    def predict_rows(self, rows: Floats, on: Days | None = None) -> Floats:
+        """Chance of the event within the headline horizon, of encoded rows, shape (n_rows,)."""
+        return self.incidence_rows(rows, on).by(self.headline, self.about.event)
+
+    @property
+    def headline(self) -> float:
+        """Days within which the event counts."""
+        return float(self.about.horizon_days or self.model.grid.end)
+
+    def predict_table(self, table: pa.Table, on: Days | None = None) -> Floats:
+        """Chance of the event within the headline horizon, of a table's rows, same order."""
+        return self.predict_rows(self.encoder.encode_table(table), on)
+
+    def contributions(self, rows: Floats, on: Days | None = None) -> Floats:
+        """Log-odds that each field adds before calibration, shape (n_rows, n_fields + 1); last column: the rest."""
+        return contributions_within(self.model, rows, np.full(len(rows), self.headline), self.about.event)
+
+    def predict(self, values: Values, on: date | None = None, *, n_reasons: int = 0) -> Prediction:
+        """The answer for one record.
 
         Raises
         ------
         BadValue
             A value is of the wrong kind.
         """
-        return self.predict_rows(self.encoder.encode(values), ahead)
+        rows = self.encoder.encode(values)
+        days = None if on is None else np.array([on], dtype="datetime64[D]")
+        probability = float(self.predict_rows(rows, days)[0])
+        reasons: tuple[Reason, ...] = ()
+        if n_reasons:
+            parts = self.contributions(rows, days)[0]
+            reasons = find_reasons(self.encoder.fields, values, parts, self.calibrator, most=n_reasons)
+        return Prediction(probability=probability, score=score_of(probability), reasons=reasons)
 
-    def predict_table(self, table: pa.Table, ahead: Floats | None = None) -> Incidence:
-        """Calibrated incidence of a table's rows, same order; `ahead` has shape (n_rows, n_steps, n_ahead)."""
-        return self.predict_rows(self.encoder.encode_table(table), ahead)
-
-    def predict_rows(self, rows: Floats, ahead: Floats | None = None) -> Incidence:
-        """Calibrated incidence of encoded rows, shape (n_rows, n_fields)."""
-        plain = self.model.incidence(rows, ahead)
-        return recalibrate(plain, self.horizon, self.calibrators) if self.calibrators else plain
+    def explain_table(
+        self, table: pa.Table, on: Days | None = None, *, n_reasons: int = N_REASONS
+    ) -> list[tuple[Reason, ...]]:
+        """Reasons of a table's rows, same order."""
+        return explain_rows(self, table, on, n_reasons=n_reasons)
 
 
-def save_hazard(predictor: HazardPredictor, folder: Path, *, cards: Mapping[str, str], report: str, golden: str) -> str:
+def save_hazard(
+    predictor: HazardPredictor,
+    folder: Path,
+    *,
+    cards: Mapping[str, str],
+    report: str,
+    golden: str,
+    plots: Mapping[str, str] | None = None,
+) -> str:
     """Write a bundle of kind `hazard` into a new folder and return its digest.
 
     Parameters
@@ -112,6 +158,8 @@ def save_hazard(predictor: HazardPredictor, folder: Path, *, cards: Mapping[str,
         Model card by language, `en` and `zh`.
     report, golden : str
         The training report, and synthetic rows with their answers, both JSON.
+    plots : mapping or None
+        Calibration plot as SVG by language, beside the cards.
     """
     model, about = predictor.model, predictor.about
     content = {
@@ -127,6 +175,7 @@ def save_hazard(predictor: HazardPredictor, folder: Path, *, cards: Mapping[str,
     }
     files = {MODEL: dump(content), REPORT: report, GOLDEN: golden}
     files |= {CARD[language]: text for language, text in cards.items()}
+    files |= {PLOT[language]: text for language, text in (plots or {}).items()}
     if model.booster_text is not None:
         files[BOOSTER] = model.booster_text
     return seal_folder(folder, files, task=about.task, kind=KIND)

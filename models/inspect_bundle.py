@@ -11,8 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from models.bundle import load_bundle, verify_bundle
+from models.bundle import verify_bundle
 from models.golden import require_golden
+from models.load import load_scorer
 from models.predictor import BadBundle
 
 TIMEOUT_SECONDS = 60
@@ -50,7 +51,7 @@ def main(arguments: list[str]) -> int:
     """Exit code: 0 sound, 3 refused with the reason on standard error."""
     folder = Path(arguments[0])
     try:
-        require_golden(load_bundle(folder), folder)
+        require_golden(load_scorer(folder), folder)
     except BadBundle as error:
         sys.stderr.write(f"{error}\n")
         return _REFUSED

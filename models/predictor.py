@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,9 @@ from models.additive import Additive
 from models.booster import Booster
 from models.calibrator import Calibrator, sigmoid
 from models.encoding import Encoder, Values
-from models.explain import Reason, find_reasons
+from models.explain import Reason, explain_rows, find_reasons
+
+Days: TypeAlias = npt.NDArray[np.datetime64]
 
 KINDS = ("booster", "linear", "base_rate", "blend")
 N_REASONS = 5
@@ -131,7 +135,7 @@ class Predictor:
         if self._booster is not None and self._booster.n_fields != len(encoder.fields):
             raise BadBundle(f"booster of {self._booster.n_fields} fields, encoder of {len(encoder.fields)}")
 
-    def predict(self, values: Values, *, n_reasons: int = 0) -> Prediction:
+    def predict(self, values: Values, on: date | None = None, *, n_reasons: int = 0) -> Prediction:
         """The answer for one record.
 
         Parameters
@@ -139,6 +143,8 @@ class Predictor:
         values : mapping
             Field name to value. A field left out counts as empty, an unknown category as `other`, a field the
             model does not know is ignored.
+        on : date or None
+            Not used: this kind knows nothing of the calendar.
         n_reasons : int
             How many reasons at most.
 
@@ -155,24 +161,19 @@ class Predictor:
             reasons = find_reasons(self.encoder.fields, values, parts, self.calibrator, most=n_reasons)
         return Prediction(probability=probability, score=score_of(probability), reasons=reasons)
 
-    def predict_table(self, table: pa.Table) -> npt.NDArray[np.float64]:
+    def predict_table(self, table: pa.Table, on: Days | None = None) -> npt.NDArray[np.float64]:
         """Probabilities of a table's rows, same order; equal bits with `predict`."""
         return self.predict_rows(self.encoder.encode_table(table))
 
-    def predict_rows(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def predict_rows(self, rows: npt.NDArray[np.float64], on: Days | None = None) -> npt.NDArray[np.float64]:
         """Probabilities of encoded rows, shape (n_rows, n_fields)."""
         return sigmoid(self.calibrator(self._log_odds(rows)))
 
-    def explain_table(self, table: pa.Table, *, n_reasons: int = N_REASONS) -> list[tuple[Reason, ...]]:
+    def explain_table(
+        self, table: pa.Table, on: Days | None = None, *, n_reasons: int = N_REASONS
+    ) -> list[tuple[Reason, ...]]:
         """Reasons of a table's rows, same order."""
-        parts = self.contributions(self.encoder.encode_table(table))
-        fields = self.encoder.fields
-        names = {field.name for field in fields}
-        records = table.select([name for name in table.column_names if name in names]).to_pylist()
-        return [
-            find_reasons(fields, record, part, self.calibrator, most=n_reasons)
-            for record, part in zip(records, parts, strict=True)
-        ]
+        return explain_rows(self, table, on, n_reasons=n_reasons)
 
     def _log_odds(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         if self._booster is None:
@@ -189,7 +190,7 @@ class Predictor:
             return np.array([self.additive.log_odds_of(rows[0].tolist())])
         return self.additive.log_odds(rows)
 
-    def contributions(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def contributions(self, rows: npt.NDArray[np.float64], on: Days | None = None) -> npt.NDArray[np.float64]:
         """Log-odds that each field adds before calibration, shape (n_rows, n_fields + 1); last column: the rest."""
         if self._booster is None:
             return _present(self.additive).contributions(rows)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from crm.config import Config
 from models import champions
-from models.bundle import load_bundle
 from models.challengers import Challenger, find_challenger
 from models.champions import Published
+from models.load import load_scorer
 from models.registry import Registry, RegistryAway
-from models.task import Task
+from models.task import BaseTask
 
 
 class Refused(Exception):
@@ -66,12 +66,12 @@ class Promotion:
     registry: str = ""
 
 
-def check_gates(task: Task, challenger: Challenger, champion: Published | None) -> Verdict:
+def check_gates(task: BaseTask, challenger: Challenger, champion: Published | None) -> Verdict:
     """The verdict on a challenger, from the figures of its training.
 
     Parameters
     ----------
-    task : Task
+    task : BaseTask
         States the bound of the calibration error.
     challenger : Challenger
         The model and its report.
@@ -94,13 +94,13 @@ def check_gates(task: Task, challenger: Challenger, champion: Published | None) 
 def _check_leakage(challenger: Challenger) -> Check:
     findings = challenger.report["leakage"]
     suspected = {str(entry["column"]) for entry in findings} if isinstance(findings, list) else set()
-    used = {field.name for field in load_bundle(challenger.bundle, challenger.digest).encoder.fields}
+    used = {field.name for field in load_scorer(challenger.bundle, challenger.digest).encoder.fields}
     kept = sorted(suspected & used)
     evidence = f"the model uses suspected columns: {', '.join(kept)}" if kept else f"{len(suspected)} columns left out"
     return Check(name="leakage", passed=not kept, evidence=evidence)
 
 
-def _check_calibration(task: Task, intervals: Mapping[str, object]) -> Check:
+def _check_calibration(task: BaseTask, intervals: Mapping[str, object]) -> Check:
     bounds = _bounds(intervals, "ece")
     if bounds is None:
         return Check(name="calibration", passed=True, evidence="too few outcomes to judge the calibration")
@@ -139,13 +139,13 @@ def _check_champion(report: Mapping[str, object], champion: Published) -> Check:
 
 
 def promote(
-    task: Task, version: str | None = None, *, config: Config, by: str = "", is_forced: bool = False
+    task: BaseTask, version: str | None = None, *, config: Config, by: str = "", is_forced: bool = False
 ) -> Promotion:
     """Publish a trained model as the champion of its task.
 
     Parameters
     ----------
-    task : Task
+    task : BaseTask
         The task.
     version : str or None
         Registry version or start of a digest; None takes the newest training.
@@ -181,7 +181,7 @@ def promote(
     )
 
 
-def rollback(task: Task, *, config: Config, by: str = "") -> tuple[Published, str]:
+def rollback(task: BaseTask, *, config: Config, by: str = "") -> tuple[Published, str]:
     """Let the champion before the present one answer again; also why the registry's alias did not follow, if so.
 
     Raises

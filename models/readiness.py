@@ -14,7 +14,7 @@ from crm.store import Generation
 from crm.tables import TABLES, table
 from features.catalogue import group_named
 from features.labels import EVENTS
-from models.task import Task
+from models.task import BaseTask
 from models.task_files import task_named, task_names
 
 READY = "ready"
@@ -162,9 +162,9 @@ def _table(engine: DuckDBEngine, generation: Generation, name: str) -> TableRead
     )
 
 
-def _task(engine: DuckDBEngine, generation: Generation, config: Config, task: Task) -> TaskReadiness:
-    section = config.tasks.get(task.name)
-    event = EVENTS.get((task.entity, (section and section.event) or task.label.event))
+def _task(engine: DuckDBEngine, generation: Generation, config: Config, task: BaseTask) -> TaskReadiness:
+    question = task.question.as_configured(config.tasks)
+    event = EVENTS.get((task.entity, question.event))
     needed = tuple(dict.fromkeys((*task.needs, *(event.needs if event else ()))))
     lacking = tuple(name for name in needed if not generation.has(name))
     unused = tuple(name for name in task.uses if name not in needed and not generation.has(name))
@@ -211,14 +211,13 @@ def _observed(engine: DuckDBEngine, generation: Generation, task_name: str) -> t
 
 
 def _counts(
-    engine: DuckDBEngine, generation: Generation, config: Config, task: Task, events_sql: str
+    engine: DuckDBEngine, generation: Generation, config: Config, task: BaseTask, events_sql: str
 ) -> tuple[int, int]:
     """Entities whose window has passed on record, and those that had the event."""
     stated = table(task.entity)
-    section = config.tasks.get(task.name)
-    horizon = task.label.horizon_days if section is None or section.horizon_days is None else section.horizon_days
-    gap = task.label.gap_days if section is None or section.gap_days is None else section.gap_days
-    reach = generation.recorded_to.replace(tzinfo=None) - timedelta(days=horizon + gap)
+    question = task.question.as_configured(config.tasks)
+    window = timedelta(days=question.horizon_days + question.gap_days)
+    reach = generation.recorded_to.replace(tzinfo=None) - window
     dtype = "DATE" if stated.column(str(stated.clock)).dtype is DType.DATE else "TIMESTAMP"
     row = engine.query(
         f"SELECT COUNT(CASE WHEN e.entity_id IS NOT NULL OR t.{quote_name(str(stated.clock))} "
@@ -229,7 +228,7 @@ def _counts(
     return int(row["known"]), int(row["events"])
 
 
-def _switched_off(generation: Generation, task: Task) -> Iterator[str]:
+def _switched_off(generation: Generation, task: BaseTask) -> Iterator[str]:
     """The features that read a table without rows."""
     for name in task.feature_groups:
         for feature in group_named(name).features:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from features.question import Question
+from models.details import Details
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,8 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One prediction task, read from one file.
+class BaseTask:
+    """What every prediction task states, read from one file.
 
     Parameters
     ----------
@@ -55,20 +56,16 @@ class Task:
         Table of the entity.
     needs, uses : tuple of str
         Tables without which it cannot run, and tables that add features when present.
-    label : Label
-        The outcome.
     feature_groups : tuple of str
         Names of feature groups of `features.catalogue`.
     candidates : tuple of str
-        Learners that compete, by name in `models.candidates`.
+        Learners that compete, by name, simplest first.
     folds : Folds
         Splits.
-    metrics : tuple of str
-        Names in `models.metrics`, the one that decides first.
     gates : Gates
-        Conditions of promotion.
-    since : date or None
-        Rows before this day are not used.
+        Conditions of training and promotion.
+    details : callable or None
+        The task's own fields of an answer, beside the probability.
     is_served : bool
         False: it trains and is judged, but no door answers for its entity yet; readiness and lists leave it out.
     """
@@ -79,14 +76,36 @@ class Task:
     entity: str
     needs: tuple[str, ...]
     uses: tuple[str, ...]
-    label: Label
     feature_groups: tuple[str, ...]
     candidates: tuple[str, ...]
     folds: Folds
-    metrics: tuple[str, ...]
     gates: Gates
-    since: date | None = None
+    details: Details | None = None
     is_served: bool = True
+
+    @property
+    def question(self) -> Question:
+        """What rows and labels are built from."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(BaseTask):
+    """A question with the answer yes or no: does the event happen within the horizon.
+
+    Parameters
+    ----------
+    label : Label
+        The outcome.
+    metrics : tuple of str
+        Names in `models.metrics`, the one that decides first.
+    since : date or None
+        Rows before this day are not used.
+    """
+
+    label: Label
+    metrics: tuple[str, ...]
+    since: date | None = None
 
     @property
     def question(self) -> Question:

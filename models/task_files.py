@@ -6,7 +6,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 import models.tasks
-from models.task import Task
+from models.task import BaseTask
 
 
 class UnknownTask(LookupError):
@@ -16,8 +16,6 @@ class UnknownTask(LookupError):
 def task_names() -> tuple[str, ...]:
     """The names of the tasks that are served, in the order of the alphabet.
 
-    A file that states another kind of task than `models.task.Task` is read by its own module only.
-
     Examples
     --------
     >>> "lead_score" in task_names()
@@ -26,7 +24,7 @@ def task_names() -> tuple[str, ...]:
     return tuple(name for name in _files() if _read(name).is_served)
 
 
-def task_named(name: str) -> Task:
+def task_named(name: str) -> BaseTask:
     """The task of that name, served or not.
 
     Raises
@@ -41,10 +39,10 @@ def task_named(name: str) -> Task:
 
 def _files() -> tuple[str, ...]:
     names = sorted(module.name for module in iter_modules(models.tasks.__path__))
-    return tuple(name for name in names if isinstance(import_module(f"models.tasks.{name}").TASK, Task))
+    return tuple(name for name in names if isinstance(import_module(f"models.tasks.{name}").TASK, BaseTask))
 
 
-def _read(name: str) -> Task:
+def _read(name: str) -> BaseTask:
     task = import_module(f"models.tasks.{name}").TASK
-    assert isinstance(task, Task)
+    assert isinstance(task, BaseTask)
     return task

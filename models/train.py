@@ -23,8 +23,9 @@ from models.predictor import About, BadBundle, Predictor
 from models.promote import models_folder
 from models.registry import Registry, RegistryAway
 from models.report import TrainReport
+from models.scorer import Scorer
 from models.splits import TooFewRows, make_plan
-from models.task import Task
+from models.task import BaseTask, Task
 
 CHANCE = 0.5
 # Its own nested cross-validation decides between a model and the base rate; windows of ten rows could not.
@@ -56,7 +57,7 @@ def fit_task(
     seed: int,
     findings: Sequence[Finding] = (),
     measures: Sequence[Figure] = (),
-    champion: tuple[str, Predictor] | None = None,
+    champion: tuple[str, Scorer] | None = None,
     on_progress: Progress | None = None,
 ) -> Trained:
     """A judged model of a task, without writing anything.
@@ -73,7 +74,7 @@ def fit_task(
         Columns to leave out.
     measures : sequence of Figure
         What was measured beside the search for leaks; one that fails refuses the training.
-    champion : (digest, Predictor) or None
+    champion : (digest, Scorer) or None
         What answers now, to be compared with.
     on_progress : callable or None
         Called with what is being done and the share done.
@@ -281,7 +282,7 @@ def _register(config: Config, report: TrainReport) -> TrainReport:
     return replace(report, model_version=found.version, run_id=found.run_id, alias=found.alias)
 
 
-def _champion(config: Config, task: Task) -> tuple[str, Predictor] | None:
+def _champion(config: Config, task: BaseTask) -> tuple[str, Scorer] | None:
     """What answers now; None as well when it is damaged: a damaged champion must not keep a new one out."""
     try:
         found = champions.load_champion(config.champions_folder, task.name)

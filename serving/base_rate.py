@@ -11,7 +11,7 @@ from crm.config import Config
 from crm.engine import quote_name
 from crm.tables import table
 from features.labels import build_labels, event_of, happened_at
-from models.task import Task
+from models.task import BaseTask
 from serving.record_view import RecordView
 
 
@@ -25,7 +25,7 @@ class BaseRate:
     n: int
 
 
-def read_base_rate(config: Config, record: RecordView, task: Task) -> BaseRate:
+def read_base_rate(config: Config, record: RecordView, task: BaseTask) -> BaseRate:
     """The base rate of a task in the present record."""
     question = task.question.as_configured(config.tasks)
     event, stated = event_of(question), table(question.entity)

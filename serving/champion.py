@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.bundle import read_card, read_report
 from models.champions import Published, bundle_folder, load_champion
-from models.predictor import Predictor
+from models.scorer import Scorer
 from serving.answers import EvidenceOut
 
 
@@ -30,7 +30,7 @@ class Champion:
         The task.
     published : Published
         Digest, version and moment of publication.
-    predictor : Predictor
+    predictor : Scorer
         Answers; one parameter set, so that threads may share it.
     bins : tuple of Bin
         Evidence.
@@ -42,7 +42,7 @@ class Champion:
 
     task: str
     published: Published
-    predictor: Predictor
+    predictor: Scorer
     bins: tuple[Bin, ...]
     report: dict[str, object]
     cards: dict[str, str]

@@ -19,7 +19,7 @@ from crm.store import Store
 from models.champions import Published, current
 from models.promote import Refused, promote
 from models.readiness import Readiness, read_readiness
-from models.task import Task
+from models.task import BaseTask
 from serving.demo_keys import make_demo_keys
 from serving.keys import MadeKey
 from serving.refresh import refresh_scores
@@ -79,14 +79,16 @@ def demo_config(folder: Path) -> Config:
     return read_config(path)
 
 
-def build_demo(config: Config, task: Task, *, size: str, seed: int = SEED, tell: Callable[[str], None]) -> DemoReady:
+def build_demo(
+    config: Config, task: BaseTask, *, size: str, seed: int = SEED, tell: Callable[[str], None]
+) -> DemoReady:
     """Make a demo company, take it in, train, promote, refresh and make keys; what stands already is kept.
 
     Parameters
     ----------
     config : Config
         From `demo_config`.
-    task : Task
+    task : BaseTask
         What to train.
     size : str
         `tiny`, `small`, `medium` or `large`.

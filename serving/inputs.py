@@ -24,7 +24,7 @@ from features.question import Question
 from features.spec import Aggregate, Attribute, FeatureGroup, Ratio, Source
 from features.spine import build_open_spine
 from models.encoding import Value
-from models.task import Task
+from models.task import BaseTask
 from serving.access import VisibleReps
 from serving.champion import Champion
 from serving.flat_records import FlatRecordForm
@@ -180,7 +180,7 @@ class HistoryInputs:
         return not reach.endswith("_id") or seen.everyone
 
 
-def make_inputs(config: Config, record: RecordView, champion: Champion, task: Task) -> Inputs:
+def make_inputs(config: Config, record: RecordView, champion: Champion, task: BaseTask) -> Inputs:
     """How a champion is asked."""
     if champion.is_flat:
         return FlatInputs(record, task, champion.predictor.encoder.fields)
@@ -204,13 +204,13 @@ class FlatInputs:
     ----------
     record : RecordView
         The record.
-    task : Task
+    task : BaseTask
         Its name chooses the rows.
     fields : sequence of Field
         What the model reads.
     """
 
-    def __init__(self, record: RecordView, task: Task, fields: Sequence[Field]) -> None:
+    def __init__(self, record: RecordView, task: BaseTask, fields: Sequence[Field]) -> None:
         self._record = record
         self._task = task
         self._custom = record.generation.custom("observations")

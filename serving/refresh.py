@@ -21,7 +21,7 @@ from crm.config import Config
 from crm.store import Store
 from models.champions import NoChampion
 from models.predictor import N_REASONS, score_of
-from models.task import Task
+from models.task import BaseTask
 from serving.champion import Champion, read_champion
 from serving.inputs import Inputs, make_inputs
 from serving.record_view import RecordView
@@ -57,7 +57,7 @@ class RefreshReport:
     changed: bool
 
 
-def refresh_scores(config: Config, task: Task) -> RefreshReport:
+def refresh_scores(config: Config, task: BaseTask) -> RefreshReport:
     """Score everything that is open, unless the present record and champion were scored already.
 
     Raises

@@ -16,7 +16,7 @@ from crm.config import Config
 from models.encoding import BadValue, Value
 from models.explain import Reason, find_reasons
 from models.predictor import N_REASONS, score_of
-from models.task import Task
+from models.task import BaseTask
 from serving.access import NOBODY, VisibleReps
 from serving.answers import AnswerRow, ReasonOut, invalid, not_found
 from serving.base_rate import BaseRate, read_base_rate
@@ -66,13 +66,13 @@ class Scoring:
     ----------
     config : Config
         Grades.
-    task : Task
+    task : BaseTask
         The task.
     state : State
         What answers.
     """
 
-    def __init__(self, config: Config, task: Task, state: State) -> None:
+    def __init__(self, config: Config, task: BaseTask, state: State) -> None:
         self._config = config
         self._task = task
         self._state = state

@@ -13,9 +13,10 @@ from features.leakage_record import find_leaks_of_record
 from features.leakage_store import require_sound_store
 from features.matrix import TrainingSet
 from features.observations import read_observations
+from features.question import BadQuestion
 from features.training_set import build_training_set
 from models.report import TrainReport
-from models.task import Task
+from models.task import BaseTask, Task
 from models.train import train
 
 
@@ -27,14 +28,14 @@ class RowSource(StrEnum):
     OBSERVATIONS = "observations"
 
 
-def read_training_set(generation: Generation, task: Task, source: RowSource, *, config: Config) -> TrainingSet:
+def read_training_set(generation: Generation, task: BaseTask, source: RowSource, *, config: Config) -> TrainingSet:
     """The rows that a task trains on.
 
     Parameters
     ----------
     generation : Generation
         The record.
-    task : Task
+    task : BaseTask
         The task.
     source : RowSource
         `auto` takes the record's history when it has the tables that the task needs, else the flat rows.
@@ -54,7 +55,7 @@ def read_training_set(generation: Generation, task: Task, source: RowSource, *, 
 
 def train_task(
     config: Config,
-    task: Task,
+    task: BaseTask,
     *,
     source: RowSource = RowSource.AUTO,
     seed: int | None = None,
@@ -66,7 +67,7 @@ def train_task(
     ----------
     config : Config
         Folders, MLflow, seed.
-    task : Task
+    task : BaseTask
         The task.
     source : RowSource
         Which rows to train on.
@@ -82,6 +83,8 @@ def train_task(
     FeaturesLeak
         A feature knows more than was known at its moment; nothing is trained.
     """
+    if not isinstance(task, Task):
+        raise BadQuestion(f"{task.name} cannot be trained from here yet")
     generation = Store(config.record_folder).current()
     if on_progress is not None:
         on_progress("computing features", 0.0)

@@ -27,4 +27,6 @@ TASK = HazardTask(
     candidates=("hazard_rate", "hazard_logistic", "hazard_booster"),
     folds=Folds(n_origins=4, test_share=0.25, calibration_share=0.25),
     gates=Gates(max_ece=0.03, min_positives_for_boosting=200, min_closed=30),
+    # The doors answer for leads; the other entities follow.
+    is_served=False,
 )

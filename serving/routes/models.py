@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from models.champions import history
-from models.task import Task
+from models.task import BaseTask
 from models.tasks.lead_score import TASK
 from serving.auth import ModelReader
 from serving.champion import Champion
@@ -20,7 +20,7 @@ from serving.service import Service, ServiceOf
 
 router = APIRouter(prefix="/v1", tags=["models"], route_class=GuardedRoute)
 
-TASKS: dict[str, Task] = {TASK.name: TASK}
+TASKS: dict[str, BaseTask] = {TASK.name: TASK}
 TaskName = Annotated[str, Path(pattern=r"^[a-z_]{1,40}$", examples=["lead_score"])]
 
 
@@ -65,11 +65,11 @@ async def read_model(task: TaskName, _reader: ModelReader, service: ServiceOf) -
     )
 
 
-def _champion(service: Service, task: Task) -> Champion | None:
+def _champion(service: Service, task: BaseTask) -> Champion | None:
     return service.live.state.champion if service.live.task == task.name else None
 
 
-def _summary(task: Task, champion: Champion | None) -> dict[str, object]:
+def _summary(task: BaseTask, champion: Champion | None) -> dict[str, object]:
     about = champion.predictor.about if champion else None
     return {
         "task": task.name,

@@ -10,13 +10,14 @@ import pytest
 
 from features.matrix import Field, Kind
 from models.bundle import load_bundle
-from models.calibrator import sigmoid
+from models.calibrator import logit, sigmoid
 from models.encoding import make_encoder
-from models.hazard import LEARNERS, HazardModel, fit_calibrators, fit_hazard
+from models.hazard import LEARNERS, HazardModel, design_of, fit_calibrators, fit_hazard, softmax
 from models.hazard_bundle import HazardPredictor, load_hazard, save_hazard
+from models.hazard_reasons import contributions_within
 from models.metrics import calibration_line, make_blocks
 from models.person_period import Durations, Grid, even_grid, expand
-from models.predictor import About, BadBundle
+from models.predictor import About, BadBundle, score_of
 from models.survival import incidence_of, recalibrate
 from models.survival_metrics import (
     auc_at,
@@ -301,14 +302,56 @@ def test_a_bundle_answers_as_before_after_a_round_trip(learner, tmp_path):
     digest = save_hazard(predictor, tmp_path / "one", **texts)
     assert save_hazard(predictor, tmp_path / "two", **texts) == digest
     loaded = load_hazard(tmp_path / "one", digest)
-    assert np.array_equal(loaded.predict_table(table).values, predictor.predict_table(table).values)
-    one = loaded.predict({"x": table["x"][7].as_py(), "team": table["team"][7].as_py()})
-    assert one.values[0] == pytest.approx(predictor.predict_table(table).values[7], abs=1e-12)
+    assert np.array_equal(loaded.predict_table(table), predictor.predict_table(table))
+    curves = [each.incidence_rows(each.encoder.encode_table(table)).values for each in (loaded, predictor)]
+    assert np.array_equal(*curves)
+    one = loaded.predict({"x": table["x"][7].as_py(), "team": table["team"][7].as_py()}, n_reasons=2)
+    assert one.probability == pytest.approx(predictor.predict_table(table)[7], abs=1e-12)
+    assert one.score == score_of(one.probability)
     asked = f"from models.hazard_bundle import load_hazard as load; load(Path({str(tmp_path / 'one')!r}))"
     asked += ".predict({'x': 1.0, 'team': 'north'}); import sys; assert not {'pandas', 'sklearn'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", f"from pathlib import Path; {asked}"], check=True)
     assert loaded.model.grid == GRID
     assert loaded.model.causes == CAUSES
+
+
+@pytest.mark.parametrize("learner", ["hazard_logistic", "hazard_booster"])
+def test_reasons_sum_to_the_log_odds_and_follow_the_path_from_the_average_row(learner):
+    table, _, outcome = simulate(1_500, 14)
+    encoder, model = fit(learner, table, outcome)
+    rows = encoder.encode_table(table)[:40]
+    horizon = np.linspace(9.0, 56.0, len(rows))
+    parts = contributions_within(model, rows, horizon, "won")
+    p = model.incidence(rows).by(horizon, "won")
+    assert parts.sum(axis=1) == pytest.approx(logit(p), abs=1e-9)
+    # What drives winning in the simulation weighs more than what does not.
+    assert np.abs(parts[:, 0]).mean() > 0.1
+    # A field whose value changes nothing in any tree or term adds nothing.
+    flat = fit("hazard_rate", table, outcome)[1]
+    assert np.abs(contributions_within(flat, rows, horizon, "won")[:, :-1]).max() == 0
+
+
+def test_a_reason_is_the_slope_along_the_path_summed_step_by_step():
+    table, _, outcome = simulate(1_500, 14)
+    encoder, model = fit("hazard_logistic", table, outcome)
+    rows = encoder.encode_table(table)[:5]
+    n_steps = GRID.n_steps
+    period = design_of(rows, None, np.repeat(np.arange(5), n_steps), np.tile(np.arange(n_steps), 5))
+    scores = np.stack([each.log_odds(period) for each in model.additives], axis=1).reshape(5, n_steps, -1)
+    parts = model.score_parts(period)[:, :2].reshape(5, n_steps, 2, -1)
+
+    def log_odds(path):
+        hazards = softmax(np.column_stack([np.zeros(5 * n_steps), path.reshape(5 * n_steps, -1)]))[:, 1:]
+        return logit(incidence_of(hazards.reshape(path.shape), GRID, CAUSES).by(GRID.end, "won"))
+
+    found, n = np.zeros((5, 2)), 400
+    for share in (np.arange(n) + 0.5) / n:
+        here = scores - (1 - share) * parts.sum(axis=2)
+        for place in range(2):
+            small = 1e-5 * parts[:, :, place]
+            found[:, place] += (log_odds(here + small) - log_odds(here - small)) / 2e-5 / n
+    exact = contributions_within(model, rows, np.full(5, GRID.end), "won")[:, :2]
+    assert exact == pytest.approx(found, abs=2e-3)
 
 
 def test_a_changed_bundle_and_one_of_another_kind_are_refused(tmp_path):

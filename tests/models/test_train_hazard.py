@@ -69,7 +69,7 @@ def test_training_finds_the_signal_and_is_judged_on_later_weeks(tmp_path):
     assert report.n_censored == (rows.outcomes.cause == 0).sum() > 0
     save_hazard(trained.predictor, tmp_path / "b", cards={"en": "", "zh": ""}, report="{}", golden="[]")
     found = load_hazard(tmp_path / "b").predict_table(rows.rows)
-    assert np.array_equal(found.values, trained.predictor.predict_table(rows.rows).values)
+    assert np.array_equal(found, trained.predictor.predict_table(rows.rows))
 
 
 def test_without_signal_the_rate_of_each_step_answers():
