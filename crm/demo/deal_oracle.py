@@ -26,23 +26,23 @@ from crm.demo.working_time import Floats, Ints, WorkClock, at_hour
 if TYPE_CHECKING:
     from crm.demo.company import DemoCompany
 
-_LEAST_SCORE, _MOST_SCORE, _SCORE_STEP = -9.0, 9.0, 0.1
-_LONGEST, _TIME_STEP = 400.0, 0.5
+LEAST_SCORE, _MOST_SCORE, SCORE_STEP = -9.0, 9.0, 0.1
+_LONGEST, TIME_STEP = 400.0, 0.5
 
 
-def win_table(deal: DealLaws) -> Floats:
-    """P(won within a working time | score) for a deal without tender, shape (n_scores, n_times)."""
-    scores = np.arange(_LEAST_SCORE, _MOST_SCORE + _SCORE_STEP / 2, _SCORE_STEP)
-    n_times = int(_LONGEST / _TIME_STEP) + 1
+def win_tables(deal: DealLaws) -> Floats:
+    """P(won within a working time | score, stage) for a deal without tender, shape (n_stages, n_scores, n_times)."""
+    scores = np.arange(LEAST_SCORE, _MOST_SCORE + SCORE_STEP / 2, SCORE_STEP)
+    n_times = int(_LONGEST / TIME_STEP) + 1
     n_stages = len(deal.stages)
-    steps = np.stack([expm(_generator(deal, float(score)) * _TIME_STEP) for score in scores])
-    held = np.zeros((len(scores), 1, n_stages + 1))
-    held[:, 0, 0] = 1.0
-    table = np.zeros((len(scores), n_times))
+    steps = np.stack([expm(_generator(deal, float(score)) * TIME_STEP) for score in scores])
+    # Held by the end of each step: a row per stage of departure, won as the last column.
+    held = np.tile(np.eye(n_stages, n_stages + 1), (len(scores), 1, 1))
+    tables = np.zeros((n_stages, len(scores), n_times))
     for time in range(1, n_times):
         held = held @ steps
-        table[:, time] = held[:, 0, n_stages]
-    return table
+        tables[:, :, time] = held[:, :, n_stages].T
+    return tables
 
 
 def _generator(deal: DealLaws, score: float) -> Floats:
@@ -68,7 +68,7 @@ class WinOdds:
     clock : WorkClock
         Working time.
     table : ndarray of float64, shape (n_scores, n_times)
-        `win_table`, averaged over whether a competitor turns up.
+        `win_tables` of the first stage, averaged over whether a competitor turns up.
     deal_skill : ndarray of float64, shape (n_reps,)
         Skill of each rep.
     tender : ndarray of float64, shape (n_leads,)
@@ -109,8 +109,8 @@ class WinOdds:
 
     def _within(self, score: Floats, time: Floats) -> Floats:
         """P(won within a working time), bilinear in the table; 0 for times before 0."""
-        row = np.clip((score - _LEAST_SCORE) / _SCORE_STEP, 0, self.table.shape[0] - 1.001)
-        column = np.clip(time / _TIME_STEP, 0, self.table.shape[1] - 1.001)[:, None]
+        row = np.clip((score - LEAST_SCORE) / SCORE_STEP, 0, self.table.shape[0] - 1.001)
+        column = np.clip(time / TIME_STEP, 0, self.table.shape[1] - 1.001)[:, None]
         i, j = row.astype(np.int64), column.astype(np.int64)
         a, b = row - i, column - j
         t = self.table
@@ -129,8 +129,8 @@ def make_win_odds(company: DemoCompany) -> WinOdds:
     """The odds of one company; reads laws and visible fields of the leads, no latent value."""
     truth = company.truth
     laws, clock = truth.laws, truth.clock
-    plain = win_table(laws.deal)
-    shift = laws.effects * laws.deal.competitor / _SCORE_STEP
+    plain = win_tables(laws.deal)[0]
+    shift = laws.effects * laws.deal.competitor / SCORE_STEP
     rows = np.clip(np.arange(plain.shape[0]) + shift, 0, plain.shape[0] - 1.001)
     low = rows.astype(np.int64)
     part = (rows - low)[:, None]

@@ -14,6 +14,7 @@ oracle; the state of the single lead is not.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
@@ -24,7 +25,7 @@ import pyarrow.compute as pc
 
 from crm.demo import parameters as law
 from crm.demo.deal_oracle import WinOdds, make_win_odds
-from crm.demo.seen import Seen, look_up, micros
+from crm.demo.seen import Seen, look_up, micros, places
 from crm.demo.working_time import DAY_US, SYNC_US, ZONE_US, Floats, Ints, local_day
 
 if TYPE_CHECKING:
@@ -175,14 +176,46 @@ def _exposures(company: DemoCompany, seen: Seen, rows: Ints, started: Floats) ->
     """Integrated contact shape that is on record: of web contacts, and of those logged by people."""
     truth = company.truth
     shape = truth.laws.shape(truth.laws.lead.contact_shape)
-    as_of = seen.as_of[rows]
-    at_once = shape.total(truth.clock.at(as_of) - started)
+    as_of, ended = seen.as_of[rows], seen.ended[rows]
+    at_once = shape.total(truth.clock.at(np.minimum(as_of, ended)) - started)
     logged = np.zeros(len(rows))
+    for share, closed in logged_until(as_of):
+        logged += share * shape.total(np.maximum(truth.clock.at(np.minimum(closed, ended)) - started, 0.0))
+    return at_once, logged
+
+
+def logged_until(as_of: Ints) -> Iterator[tuple[float, Ints]]:
+    """By delay of logging: its share, and the moment up to which such contacts are on record; UTC microseconds."""
     evening = (as_of + ZONE_US - SYNC_US) // DAY_US  # the last local day whose evening has passed
     for delay, share in zip(law.LOG_DELAYS, law.LOG_DELAY_SHARES, strict=True):
-        closed = (evening - delay + 1) * DAY_US - ZONE_US
-        logged += share * shape.total(np.maximum(truth.clock.at(closed) - started, 0.0))
-    return at_once, logged
+        yield share, (evening - delay + 1) * DAY_US - ZONE_US
+
+
+def converted_evidence(company: DemoCompany, spine: pa.Table) -> Floats:
+    """Log prior plus log likelihood of a converted lead's contacts and age, up to a constant per row.
+
+    Parameters
+    ----------
+    company : DemoCompany
+        A company with its truth.
+    spine : pa.Table
+        Columns `entity_id` (lead) and `as_of` (naive UTC timestamp), later than the conversion.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, n_states)
+        By latent state, which a lead hands on to its opportunity.
+    """
+    seen = look_up(company, spine)
+    truth = company.truth
+    laws = truth.laws
+    rows = np.arange(len(seen.as_of))
+    started = truth.clock.at(seen.created)
+    convert, give_up = laws.lead_log_effects()
+    rate = truth.convert_base * np.exp(seen.score[:, None] + convert)
+    leave = laws.lead.disqualify_base * np.exp(give_up)
+    lasted = _log_open(company, rate, leave, truth.clock.at(seen.ended) - started)
+    return np.asarray(_posterior(company, seen, rows, started) + convert + lasted)
 
 
 def happened_within(
@@ -195,9 +228,8 @@ def happened_within(
     if event == "won":
         deals = company.tables["opportunities"]
         won = deals.filter(pc.equal(deals["outcome"], "won"))
-        place = pc.index_in(leads["opportunity_id"].combine_chunks(), won["opportunity_id"].combine_chunks())
         closed = np.append(micros(won, "closed_at"), np.iinfo(np.int64).max)
-        at = closed[place.fill_null(-1).to_numpy()]
+        at = closed[places(leads["opportunity_id"], won["opportunity_id"])]
     happened = at[seen.row]
     opens, closes = seen.as_of + int(gap / _US), seen.as_of + int((gap + horizon) / _US)
     label = ((happened > opens) & (happened <= closes)).astype(np.float64)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from crm.demo.company import DemoCompany, make_company
-from crm.demo.deal_oracle import win_table
+from crm.demo.deal_oracle import win_tables
 from crm.demo.oracle import happened_within, lead_probability
 from crm.demo.parameters import DealLaws
 
@@ -128,7 +128,7 @@ def test_probability_to_be_won_is_calibrated_in_deciles() -> None:
 
 
 def test_chance_to_win_grows_with_time_and_score() -> None:
-    table = win_table(DealLaws())
+    table = win_tables(DealLaws())[0]
     assert (np.diff(table, axis=1) >= 0).all()
     assert (np.diff(table[:, -1]) >= 0).all()
     assert table[0, -1] < 0.01 < 0.9 < table[-1, -1] <= 1.0
