@@ -91,7 +91,10 @@ class Additive:
 
     def with_means(self, rows: npt.NDArray[np.float64]) -> Additive:
         """The same model with the mean of each term over `rows` written into it."""
-        means = self.columns(rows).mean(axis=0)
+        return self.with_term_means(self.columns(rows).mean(axis=0))
+
+    def with_term_means(self, means: npt.NDArray[np.float64]) -> Additive:
+        """The same model with the mean of each term, shape (n_fields,), written into it."""
         terms = [replace(term, mean=float(mean)) for term, mean in zip(self.terms, means, strict=True)]
         return Additive(self.intercept, terms)
 

@@ -12,8 +12,9 @@ from features.matrix import Field, Kind
 from models.bundle import load_bundle
 from models.calibrator import logit, sigmoid
 from models.encoding import make_encoder
-from models.hazard import LEARNERS, HazardModel, design_of, fit_calibrators, fit_hazard, softmax
+from models.hazard import HazardModel, design_of, fit_calibrators, fit_hazard, softmax
 from models.hazard_bundle import HazardPredictor, load_hazard, save_hazard
+from models.hazard_learners import LEARNERS
 from models.hazard_reasons import contributions_within
 from models.metrics import calibration_line, make_blocks
 from models.person_period import Durations, Grid, even_grid, expand
