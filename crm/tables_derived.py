@@ -5,6 +5,7 @@ from __future__ import annotations
 from crm.schema import Table, date, moment, money, number, text
 
 _CLOSED = "closed_at"
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 DERIVED_TABLES: dict[str, Table] = {
     table.name: table
@@ -23,15 +24,39 @@ DERIVED_TABLES: dict[str, Table] = {
             ),
         ),
         Table(
+            name="on_account",
+            grain="One receipt as money that nobody allocated, or one allocation that takes its part away.",
+            key=("part_id",),
+            clock="received_on",
+            columns=(
+                text("part_id", "The receipt, and the allocation.", required=True),
+                text("account_id", "The customer.", refers_to="accounts"),
+                date("received_on", "Day the receipt came in.", required=True),
+                money("amount", "Amount, gross; negative for an allocation."),
+            ),
+        ),
+        Table(
+            name="promised",
+            grain="One promise to pay, with the time it gives itself.",
+            key=("promise_id",),
+            clock="made_on",
+            columns=(
+                text("promise_id", "The promise.", refers_to="promises", required=True),
+                text("invoice_id", "The invoice.", refers_to="invoices"),
+                date("made_on", "Day of the promise.", required=True),
+                number("promised_within_days", "Days from the promise to the promised day.", unit="days"),
+            ),
+        ),
+        Table(
             name="settlements",
-            grain="One invoice with what became of it; the outcome is known from `closed_at` on.",
+            grain="One invoice or unbilled node with what became of it; the outcome is known from `closed_at` on.",
             key=("invoice_id",),
             clock="issued_on",
             columns=(
                 text("invoice_id", "The invoice.", refers_to="invoices", required=True),
                 text("account_id", "The customer.", refers_to="accounts"),
                 date("issued_on", "Day of issue.", required=True),
-                date("due_on", "Day on which it falls due."),
+                date("due_on", "Day on which it falls due, as first recorded."),
                 money("gross_amount", "Amount, gross."),
                 number("terms_days", "Days from issue to the due day.", unit="days"),
                 moment(_CLOSED, "When it was known to be settled or taken back.", known_at=_CLOSED),
@@ -39,6 +64,13 @@ DERIVED_TABLES: dict[str, Table] = {
                 number("days_to_pay", "Days from issue to settlement.", unit="days", known_at=_CLOSED),
                 number("days_late", "Days from the due day to settlement.", unit="days", known_at=_CLOSED),
                 text("timing", "Settled by the due day or after it.", values=("on_time", "late"), known_at=_CLOSED),
+                text("pay_weekday", "Weekday of the settlement.", values=WEEKDAYS, known_at=_CLOSED),
+                text(
+                    "month_part",
+                    "Whether it fell into a month's last days.",
+                    values=("before", "end"),
+                    known_at=_CLOSED,
+                ),
                 number("amount_to_usual", "Amount over the mean of the customer's earlier invoices.", unit="share"),
                 number("median_days_at_issue", "Median days to pay of the customer, as known at issue.", unit="days"),
                 number("segment_late_share", "Late share of customers of its kind, as known at issue.", unit="share"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crm.schema import Column, Table, date, flag, integer, moment, money, number, text
+from crm.schema import Column, Table, correctable, date, flag, integer, moment, money, number, text
 
 _CURRENCY = text("currency", "ISO 4217 code of the amounts.")
 _TAX = number("tax_rate", "Tax rate.", unit="share")
@@ -88,7 +88,7 @@ MONEY_TABLES: tuple[Table, ...] = (
             text("installment_id", "The collection node.", refers_to="installments"),
             text("order_id", "The order.", refers_to="orders"),
             date("issued_on", "Day of issue.", required=True),
-            date("due_on", "Day on which it falls due."),
+            correctable(date("due_on", "Day on which it falls due.")),
             money("gross_amount", "Amount, gross; negative for a credit note.", required=True),
             _TAX,
             _CURRENCY,
