@@ -23,7 +23,16 @@ from crm.tables import empty_table
 from crm.tables_derived import DERIVED_TABLES, WEEKDAYS
 
 # What the derived tables are made of; those after the first may be missing.
-INPUTS = ("invoices", "receipts", "receipt_allocations", "accounts", "changes", "promises")
+INPUTS = (
+    "invoices",
+    "receipts",
+    "receipt_allocations",
+    "accounts",
+    "changes",
+    "promises",
+    "installments",
+    "agreements",
+)
 # A customer's own history weighs as much as its kind's after so many settled invoices.
 SHRINKAGE = 5
 MONTH_TAIL_DAYS = 5

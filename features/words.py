@@ -77,6 +77,7 @@ NULLS_ZH: dict[str, str] = {
     "nothing open": "没有未结款项",
     "nothing overdue": "没有逾期",
     "nothing paid yet": "尚未付款",
+    "nothing promised yet": "尚无付款承诺",
     "nothing settled in 180 days": "180天内没有结清的发票",
     "nothing settled yet": "尚无结清的发票",
     "orders are not recorded": "没有订单记录",

@@ -6,6 +6,7 @@ known, so the history of a customer is made of invoices settled before the row's
 
 from __future__ import annotations
 
+from features.groups.invoice_customer import INVOICE_CUSTOMER, INVOICE_PAY_DAYS, at_issue
 from features.groups.season import season_group
 from features.matrix import Kind
 from features.spec import (
@@ -17,35 +18,22 @@ from features.spec import (
     Feature,
     FeatureGroup,
     Last,
-    Max,
-    Mean,
-    Ratio,
     Source,
     Sum,
     feature,
     is_in,
-    known,
-    unknown,
 )
 
 _TABLE = "invoices"
 PAYMENTS = Source(name="payments", table="payments", key="invoice_id")
 PROMISES = Source(name="promises", table="promises", key="invoice_id")
 CONTACTS = Source(name="contacts", table="activities", key="invoice_id", where=(is_in("kind", "collection"),))
-CUSTOMER = Source(name="customer_invoices", table="settlements", key="account_id", reach="account_id")
-_OPEN = unknown("closed_at")
-_LATE = is_in("timing", "late")
-_NO_HISTORY = "nothing settled yet"
+PROMISED = Source(name="promised", table="promised", key="invoice_id")
 
 
 def _days(name: str, column: str, en: str, zh: str, null: str = "unknown") -> Feature:
     age = AgeDays(column=column, table=_TABLE)
     return feature(name, age, unit="days", null=null, group="timing", en=en, zh=zh)
-
-
-def _at_issue(column: str, unit: str, en: str, zh: str, null: str = _NO_HISTORY) -> Feature:
-    value = Attribute(column=column, table="settlements", reach="invoice_id")
-    return feature(column, value, unit=unit, null=null, group="history", en=en, zh=zh)
 
 
 INVOICE_TERMS = FeatureGroup(
@@ -69,8 +57,8 @@ INVOICE_TERMS = FeatureGroup(
             en="currency",
             zh="币种",
         ),
-        _at_issue("terms_days", "days", "agreed days to pay", "付款账期天数", "no due day"),
-        _at_issue("amount_to_usual", "share", "amount against the customer's usual", "金额相对客户常态", "first one"),
+        at_issue("terms_days", "days", "agreed days to pay", "付款账期天数", "no due day"),
+        at_issue("amount_to_usual", "share", "amount against the customer's usual", "金额相对客户常态", "first one"),
         _days("days_since_issue", "issued_on", "days since the invoice was issued", "开票后天数"),
         _days("days_past_due", "due_on", "days past due, negative before", "逾期天数（未到期为负）", "no due day"),
         _days("days_since_dispute", "disputed_at", "days since the customer disputed it", "客户异议后天数", "none"),
@@ -118,6 +106,24 @@ INVOICE_PAYMENTS = FeatureGroup(
             zh="付款承诺次数",
         ),
         feature(
+            "days_since_promise",
+            DaysSince(source=PROMISED),
+            unit="days",
+            null="nothing promised yet",
+            group="payments",
+            en="days since the last promise to pay it",
+            zh="距最近付款承诺天数",
+        ),
+        feature(
+            "promised_within_days",
+            Last(source=PROMISED, column="promised_within_days"),
+            unit="days",
+            null="nothing promised yet",
+            group="payments",
+            en="days the last promise gave itself",
+            zh="最近承诺的付款期限天数",
+        ),
+        feature(
             "days_since_promised_day",
             DaysSince(source=PROMISES, at="promised_on"),
             unit="days",
@@ -134,124 +140,6 @@ INVOICE_PAYMENTS = FeatureGroup(
             group="payments",
             en="collection contacts about it in the last 30 days",
             zh="近30天催收联系次数",
-        ),
-    ),
-)
-
-
-def _customer(
-    name: str, primitive: Count | Mean | Max | Last | Sum | DaysSince | Ratio, unit: str, en: str, zh: str, null: str
-) -> Feature:
-    return feature(name, primitive, unit=unit, null=null, group="history", en=en, zh=zh)
-
-
-INVOICE_CUSTOMER = FeatureGroup(
-    name="invoice_customer",
-    entity=_TABLE,
-    doc="How the customer paid the invoices settled so far, and what it still owes.",
-    features=(
-        _customer(
-            "n_settled",
-            Count(source=CUSTOMER, where=(known("settled_on"),)),
-            "invoices",
-            "invoices the customer has settled",
-            "客户已结清发票数",
-            "no customer",
-        ),
-        _customer(
-            "own_late_share",
-            Ratio(upper=Count(source=CUSTOMER, where=(_LATE,)), lower=Count(source=CUSTOMER, where=(known("timing"),))),
-            "share",
-            "share of its settled invoices that were late",
-            "客户已结清发票逾期占比",
-            _NO_HISTORY,
-        ),
-        _customer(
-            "own_late_share_180d",
-            Ratio(
-                upper=Count(source=CUSTOMER, where=(_LATE,), days=180, at="closed_at"),
-                lower=Count(source=CUSTOMER, where=(known("timing"),), days=180, at="closed_at"),
-            ),
-            "share",
-            "share of late ones among those settled in the last 180 days",
-            "近180天结清发票逾期占比",
-            "nothing settled in 180 days",
-        ),
-        _customer(
-            "mean_days_to_pay",
-            Mean(source=CUSTOMER, column="days_to_pay"),
-            "days",
-            "days the customer takes to pay on average",
-            "客户平均付款天数",
-            _NO_HISTORY,
-        ),
-        _customer(
-            "mean_days_to_pay_180d",
-            Mean(source=CUSTOMER, column="days_to_pay", days=180, at="closed_at"),
-            "days",
-            "days to pay on average over the last 180 days",
-            "近180天平均付款天数",
-            "nothing settled in 180 days",
-        ),
-        _customer(
-            "max_days_to_pay",
-            Max(source=CUSTOMER, column="days_to_pay"),
-            "days",
-            "longest time the customer took",
-            "客户最长付款天数",
-            _NO_HISTORY,
-        ),
-        _customer(
-            "last_days_to_pay",
-            Last(source=CUSTOMER, column="days_to_pay", at="closed_at"),
-            "days",
-            "days to pay of the invoice settled last",
-            "最近结清发票付款天数",
-            _NO_HISTORY,
-        ),
-        _at_issue("median_days_at_issue", "days", "median days to pay, as known at issue", "开票时客户付款天数中位数"),
-        _at_issue("shrunk_late_share", "share", "late share drawn to that of like customers", "收缩后的逾期占比"),
-        _at_issue("shrunk_days_to_pay", "days", "days to pay drawn to those of like customers", "收缩后的付款天数"),
-        _at_issue("segment_late_share", "share", "late share of like customers", "同类客户逾期占比"),
-        _customer(
-            "n_open_invoices",
-            Count(source=CUSTOMER, where=(_OPEN,)),
-            "invoices",
-            "open invoices of the customer",
-            "客户未结清发票数",
-            "no customer",
-        ),
-        _customer(
-            "open_gross",
-            Sum(source=CUSTOMER, column="gross_amount", where=(_OPEN,)),
-            "currency, gross",
-            "amount of the customer's open invoices",
-            "客户未结清发票金额",
-            "nothing open",
-        ),
-        _customer(
-            "n_overdue_invoices",
-            Count(source=CUSTOMER, where=(_OPEN,), at="due_on"),
-            "invoices",
-            "open invoices of the customer past due",
-            "客户逾期未结发票数",
-            "no customer",
-        ),
-        _customer(
-            "oldest_overdue_days",
-            DaysSince(source=CUSTOMER, where=(_OPEN,), at="due_on", which="first"),
-            "days",
-            "days past due of its oldest open invoice",
-            "客户最久逾期天数",
-            "nothing overdue",
-        ),
-        _customer(
-            "n_issued_30d",
-            Count(source=CUSTOMER, days=30),
-            "invoices",
-            "invoices issued to the customer in the last 30 days",
-            "近30天向客户开票数",
-            "no customer",
         ),
     ),
 )
@@ -322,4 +210,4 @@ INVOICE_CALENDAR = FeatureGroup(
     ),
 )
 
-GROUPS = (INVOICE_TERMS, INVOICE_PAYMENTS, INVOICE_CUSTOMER, INVOICE_BUYER, INVOICE_CALENDAR)
+GROUPS = (INVOICE_TERMS, INVOICE_PAYMENTS, INVOICE_CUSTOMER, INVOICE_PAY_DAYS, INVOICE_BUYER, INVOICE_CALENDAR)

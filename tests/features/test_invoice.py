@@ -109,11 +109,46 @@ def make_tables(seed: int) -> dict[str, pa.Table]:
             rows["activities"].append(
                 {"activity_id": name, "invoice_id": name, "occurred_at": at, "recorded_at": at, "kind": "collection"}
             )
+        if random.random() < 0.1 and row["due_on"]:
+            rows["changes"].append(moved(f"D{n}", "invoices", name, "due_on", row["due_on"], known(issued)))
+    add_nodes(rows, random)
     return {name: as_table(name, each) for name, each in rows.items()}
+
+
+def moved(key: str, entity: str, name: str, field: str, on: date, at: datetime) -> dict[str, Any]:
+    """A plan that was moved to `on` after a while."""
+    row = {"change_id": key, "entity": entity, "entity_id": name, "field": field, "new_value": str(on)}
+    at = at + timedelta(days=9)
+    return {**row, "old_value": str(on - timedelta(days=7)), "occurred_at": at, "recorded_at": at + timedelta(hours=7)}
+
+
+def add_nodes(rows: dict[str, list[dict[str, Any]]], random: np.random.Generator) -> None:
+    """Nodes of agreements that nobody bills, some moved, most paid in one part or two."""
+    rows["agreements"], rows["installments"] = [], []
+    for n in range(30):
+        signed = (START + timedelta(days=int(random.integers(0, 150)))).date()
+        at = datetime.combine(signed, datetime.min.time()) + timedelta(hours=9)
+        own = {"agreement_id": f"C{n}", "recorded_at": at}
+        rows["agreements"].append({**own, "account_id": f"A{n % 20:02d}", "signed_on": signed})
+        for place in range(2):
+            name, planned = f"N{n}-{place}", signed + timedelta(days=15 + 40 * place)
+            rows["installments"].append({**own, "installment_id": name, "planned_on": planned, "gross_amount": 5000})
+            if random.random() < 0.3:
+                rows["changes"].append(moved(f"M{name}", "installments", name, "planned_on", planned, at))
+            for part in range(int(random.integers(0, 3))):
+                paid = planned + timedelta(days=int(random.integers(-10, 30)))
+                key, known = f"{name}-{part}", datetime.combine(paid, datetime.min.time()) + timedelta(hours=8)
+                receipt = {"receipt_id": key, "received_on": paid, "gross_amount": 2500, "recorded_at": known}
+                rows["receipts"].append({**receipt, "account_id": f"A{n % 20:02d}", "instrument": "transfer"})
+                rows["receipt_allocations"].append(
+                    {"allocation_id": key, "receipt_id": key, "installment_id": name, "recorded_at": known}
+                    | {"amount": 2500}
+                )
 
 
 def spine_of(tables: dict[str, pa.Table], *, at: datetime | None = None) -> pa.Table:
     names = [row["invoice_id"] for row in tables["invoices"].to_pylist() if row["gross_amount"] > 0]
+    names += [f"node:{row['installment_id']}" for row in tables["installments"].to_pylist()]
     random = np.random.default_rng(3)
     moments = [at or START + timedelta(hours=int(random.integers(24 * DAYS))) for _ in names]
     return pa.table({"entity_id": names, "as_of": pa.array(moments, pa.timestamp("us"))})
@@ -139,6 +174,8 @@ def test_array_form_of_invoice_groups_equals_sql_form(tables: dict[str, pa.Table
     ]
     found = pa.table({name: pa.array([row[name] for row in array]) for name in batch.column_names})
     assert compare("array_form", spine.column("entity_id").to_pylist(), batch, found) == []
+    is_node = np.array([name.startswith("node:") for name in spine.column("entity_id").to_pylist()])
+    assert np.isfinite(batch.column("days_past_due").to_numpy()[is_node]).sum() > 20
     constant = {name for name in batch.column_names if len(set(batch.column(name).to_pylist()) - {None}) < 2}
     assert {name for name in constant if not name.startswith("account_")} == {"currency"}
 
