@@ -64,7 +64,7 @@ def account_spine(engine: Engine, question: Question, *, zone: ZoneInfo, until: 
     first = engine.query(_text_for(_FIRST, question)).column("first")[0].as_py()
     if question.since is not None and first is not None:
         first = max(first, question.since)
-    return customers_at(engine, question, _month_starts(first, until, zone), zone=zone)
+    return customers_at(engine, question, month_starts(first, until, zone), zone=zone)
 
 
 def customers_at(engine: Engine, question: Question, moments: Sequence[datetime], *, zone: ZoneInfo) -> pa.Table:
@@ -114,7 +114,7 @@ def _text_for(texts: dict[str, str], question: Question) -> str:
         raise BadQuestion(f"no event {question.event!r} of accounts; there are {', '.join(texts)}") from None
 
 
-def _month_starts(first: date | None, until: datetime, zone: ZoneInfo) -> list[datetime]:
+def month_starts(first: date | None, until: datetime, zone: ZoneInfo) -> list[datetime]:
     """Local midnights of the first of each month after `first`, naive UTC."""
     moments: list[datetime] = []
     if first is None:

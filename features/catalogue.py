@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from crm.schema import DType
 from features.custom import custom_field
 from features.groups import agreement, customer, invoice, lead, opportunity
+from features.line_fields import LINE_FIELDS
 from features.matrix import Field, Grade
 from features.spec import AgeDays, Attribute, Feature, FeatureGroup, feature
 
@@ -14,7 +15,11 @@ GROUPS: dict[str, FeatureGroup] = {
     group.name: group
     for group in (*lead.GROUPS, *opportunity.GROUPS, *invoice.GROUPS, *customer.GROUPS, *agreement.GROUPS)
 }
-FIELDS: dict[str, tuple[Field, ...]] = {name: group.fields for name, group in GROUPS.items()}
+FIELDS: dict[str, tuple[Field, ...]] = {
+    **{name: group.fields for name, group in GROUPS.items()},
+    # Of an account and a product line together, which no group of one entity can state.
+    "account_and_line": LINE_FIELDS,
+}
 
 
 class UnknownGroup(KeyError):

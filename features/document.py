@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from features.catalogue import GROUPS
+from features.line_fields import LINE_FIELDS
 from features.spec import (
     AgeDays,
     Aggregate,
@@ -29,7 +30,22 @@ columns of the company become features by themselves, under the name their sourc
 
 def render_features() -> str:
     """`docs/features.md`: one section per group, one row per feature."""
-    return "\n".join([_HEAD, *(_section(group) for group in GROUPS.values())])
+    return "\n".join([_HEAD, *(_section(group) for group in GROUPS.values()), _lines()])
+
+
+def _lines() -> str:
+    """The fields of an account and a product line together."""
+    rows = [
+        f"| `{field.name}` | {field.kind.value} | {field.unit or '-'} | {field.phrase_en} / {field.phrase_zh} | "
+        f"{field.null_meaning} | {field.group} |"
+        for field in LINE_FIELDS
+    ]
+    text = (
+        "What is known of an account and a product line together. Others are seen in the window before the moment; "
+        "the account itself is left out of them."
+    )
+    head = "| feature | kind | unit | what | null | group |\n|---|---|---|---|---|---|"
+    return "\n".join(["## `account_and_line` (accounts x product lines)\n", f"{text}\n", head, *rows, ""])
 
 
 def _section(group: FeatureGroup) -> str:

@@ -108,6 +108,14 @@ EVENTS: dict[tuple[str, str], Event] = {
         sql="SELECT account_id AS entity_id, CAST(MIN(cancelled_at) AS TIMESTAMP) AS happened_at FROM agreements "
         "WHERE account_id IS NOT NULL AND cancelled_at IS NOT NULL GROUP BY account_id",
     ),
+    ("accounts", "bought_line"): Event(
+        entity="accounts",
+        phrase_en="product line bought",
+        phrase_zh="购买该产品线",
+        needs=("accounts", "orders"),
+        sql="SELECT account_id AS entity_id, MAX(ordered_at) AS happened_at FROM orders "
+        "WHERE account_id IS NOT NULL GROUP BY account_id",
+    ),
     ("agreements", "lost"): Event(
         entity="agreements",
         phrase_en="agreement lost or renewed for less",
