@@ -7,13 +7,21 @@ from collections.abc import Iterable, Mapping
 from crm.schema import DType
 from features.custom import custom_field
 from features.groups import agreement, customer, invoice, lead, opportunity
+from features.groups.size import CUSTOMER_SIZE
 from features.line_fields import LINE_FIELDS
 from features.matrix import Field, Grade
 from features.spec import AgeDays, Attribute, Feature, FeatureGroup, feature
 
 GROUPS: dict[str, FeatureGroup] = {
     group.name: group
-    for group in (*lead.GROUPS, *opportunity.GROUPS, *invoice.GROUPS, *customer.GROUPS, *agreement.GROUPS)
+    for group in (
+        *lead.GROUPS,
+        *opportunity.GROUPS,
+        *invoice.GROUPS,
+        *customer.GROUPS,
+        CUSTOMER_SIZE,
+        *agreement.GROUPS,
+    )
 }
 FIELDS: dict[str, tuple[Field, ...]] = {
     **{name: group.fields for name, group in GROUPS.items()},

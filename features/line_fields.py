@@ -8,9 +8,7 @@ _OWN, _OTHERS = "line_history", "line_demand"
 
 
 def _number(name: str, en: str, zh: str, *, unit: str, group: str, null: str = "unknown") -> Field:
-    return Field(
-        name=name, kind=Kind.NUMBER, unit=unit, null_meaning=null, group=group, phrase_en=en, phrase_zh=zh
-    )
+    return Field(name=name, kind=Kind.NUMBER, unit=unit, null_meaning=null, group=group, phrase_en=en, phrase_zh=zh)
 
 
 LINE_FIELDS: tuple[Field, ...] = (
@@ -39,9 +37,7 @@ LINE_FIELDS: tuple[Field, ...] = (
         group=_OWN,
         null="never bought",
     ),
-    _number(
-        "n_line_days", "days on which the line was bought so far", "累计购买该产品线天数", unit="days", group=_OWN
-    ),
+    _number("n_line_days", "days on which the line was bought so far", "累计购买该产品线天数", unit="days", group=_OWN),
     _number(
         "n_line_days_365d",
         "days of the last 365 on which the line was bought",

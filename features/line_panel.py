@@ -89,9 +89,7 @@ def make_panel(
     others = {
         "share_of_accounts_buying": _shares(everyone, could, bought),
         "share_of_segment_buying": _shares(segments, could, bought),
-        "share_of_alike_buying": _alike(
-            purchases.accounts[account], segments, owned, before, could, bought
-        ),
+        "share_of_alike_buying": _alike(purchases.accounts[account], segments, owned, before, could, bought),
         "lift_of_owned_lines": _lifts(owned),
     }
     return LinePanel(account=account, line=line, values=own | others)
@@ -100,8 +98,8 @@ def make_panel(
 def _offered(purchases: Purchases, lately: Flags, ever: Flags) -> Ints:
     """Lines that anyone bought within a year (else ever), most buyers first, at most `MOST_LINES`."""
     buyers = lately.sum(axis=0) if lately.any() else ever.sum(axis=0)
-    order = np.lexsort((purchases.lines, -buyers))[:MOST_LINES]
-    return order[buyers[order] > 0].astype(np.int64)
+    order = np.lexsort((purchases.lines, -buyers))[:MOST_LINES].astype(np.int64)
+    return np.asarray(order[buyers[order] > 0])
 
 
 def _own_history(
@@ -133,19 +131,19 @@ def _days(gap: npt.NDArray[np.timedelta64]) -> Floats:
 def _shares(segments: npt.NDArray[np.str_], could: Flags, bought: Flags) -> Floats:
     """Share of the others who could have and did buy, from everybody down to the narrowest segment, shrunk upwards."""
     hits = (bought & could[:, None]).astype(np.float64)
-    share = _left_out(hits.sum(axis=0), float(could.sum()), hits, could, None)
+    share = _left_out(hits.sum(axis=0), np.full(len(could), could.sum(), dtype=np.float64), hits, could, None)
     place = np.zeros(len(could), dtype=np.intp)
     for level in range(segments.shape[1]):
         _, value = np.unique(segments[:, level], return_inverse=True)
         _, place = np.unique(place * (int(value.max(initial=0)) + 1) + value, return_inverse=True)
         n = np.bincount(place, weights=could.astype(np.float64))
-        sums = np.stack([np.bincount(place, weights=column) for column in hits.T], axis=1)
-        share = _left_out(sums[place], n[place], hits, could, share)
+        sums = np.stack([np.bincount(place, weights=column) for column in hits.T], axis=1).astype(np.float64)
+        share = _left_out(sums[place], n[place].astype(np.float64), hits, could, share)
     return share
 
 
-def _left_out(sums: Floats, n: Floats | float, hits: Floats, could: Flags, prior: Floats | None) -> Floats:
-    others = np.asarray(n - could)[:, None]
+def _left_out(sums: Floats, n: Floats, hits: Floats, could: Flags, prior: Floats | None) -> Floats:
+    others = (n - could)[:, None]
     if prior is None:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(others > 0, (sums - hits) / others, np.nan)
@@ -175,7 +173,7 @@ def _alike(
     share = np.full(owned.shape, np.nan)
     if len(others) < 2:
         return share
-    codes = np.stack([np.unique(column, return_inverse=True)[1] for column in segments.T], axis=1)
+    codes = [np.unique(column, return_inverse=True)[1] for column in segments.T]
     hits = bought[others].astype(np.float64)
     rate = hits.mean(axis=0)
     theirs = before[others].astype(np.float64)
@@ -185,8 +183,8 @@ def _alike(
         both = mine @ theirs.T
         either = mine.sum(axis=1)[:, None] + theirs.sum(axis=1) - both
         near = 2.0 * both / np.maximum(either, 1.0)
-        for level in range(codes.shape[1]):
-            near += codes[rows, level][:, None] == codes[others, level]
+        for code in codes:
+            near += code[rows][:, None] == code[others]
         near[rows[:, None] == others] = -1.0
         most = min(N_ALIKE, len(others) - 1)
         bar = -np.partition(-near, most - 1, axis=1)[:, most - 1]

@@ -28,7 +28,7 @@ from features.purchases import Purchases, read_purchases
 from features.question import BadQuestion, Question
 from features.training_set import graded_fields, usable_fields
 
-MOST_ROWS = 40_000
+MOST_ROWS = 12_000
 LEAST_MOMENTS = 12
 MOST_MONTHS_BETWEEN = 3
 # The widest segment first; what is missing is a segment of its own.
@@ -176,9 +176,7 @@ def _moments(
     return starts[::-1][::every][::-1]
 
 
-def _drawn(
-    account: npt.NDArray[np.str_], as_of: npt.NDArray[np.datetime64], seed: int
-) -> npt.NDArray[np.bool_]:
+def _drawn(account: npt.NDArray[np.str_], as_of: npt.NDArray[np.datetime64], seed: int) -> npt.NDArray[np.bool_]:
     """Which rows are kept when there are too many; all lines of an account and moment come and go together."""
     if len(account) <= MOST_ROWS:
         return np.ones(len(account), dtype=bool)

@@ -83,7 +83,7 @@ def read_purchases(generation: Generation, *, zone: ZoneInfo) -> Purchases:
     generation : Generation
         The record, with orders, agreements or both.
     zone : ZoneInfo
-        Where days begin: an agreement counts from the midnight after its signature, and is bought at that midnight.
+        Where days begin: an agreement is bought at the last moment of the day of its signature.
     """
     line, join = (_LINE, _JOIN) if generation.has("products") else (_NO_LINES, "")
     parts: list[tuple[pa.Table, Moments]] = []
@@ -93,7 +93,7 @@ def read_purchases(generation: Generation, *, zone: ZoneInfo) -> Purchases:
             parts.append((rows, rows.column("bought_at").cast(pa.timestamp("us")).to_numpy()))
         if generation.has("agreements"):
             rows = engine.query(_AGREEMENTS.format(line=line, join=join))
-            parts.append((rows, _next_midnights(rows.column("bought_on").to_numpy(), zone)))
+            parts.append((rows, _ends_of_days(rows.column("bought_on").to_numpy(), zone)))
     names = [np.array(rows.column("account_id").to_pylist(), dtype=np.str_) for rows, _ in parts]
     shelves = [np.array(rows.column("line").to_pylist(), dtype=np.str_) for rows, _ in parts]
     recorded = [rows.column("recorded_at").cast(pa.timestamp("us")).to_numpy() for rows, _ in parts]
@@ -102,9 +102,10 @@ def read_purchases(generation: Generation, *, zone: ZoneInfo) -> Purchases:
     lines, shelf = np.unique(np.concatenate([np.empty(0, np.str_), *shelves]), return_inverse=True)
     bought = np.concatenate([none, *(at for _, at in parts)])
     known = np.fmax(np.concatenate([none, *recorded]), bought)
-    order = np.lexsort((known, bought, shelf, account))
-    account, shelf, bought, known = account[order], shelf[order], bought[order], known[order]
     day = local_days(bought, zone).astype(np.int64)
+    # Of one day's purchases the one on record first stands for the others: it is what was known earliest.
+    order = np.lexsort((bought, known, day, shelf, account))
+    account, shelf, day, bought, known = account[order], shelf[order], day[order], bought[order], known[order]
     repeats = np.zeros(len(day), dtype=bool)
     repeats[1:] = (np.diff(account) == 0) & (np.diff(shelf) == 0) & (np.diff(day) == 0)
     kept = ~repeats
@@ -119,9 +120,10 @@ def read_purchases(generation: Generation, *, zone: ZoneInfo) -> Purchases:
     )
 
 
-def _next_midnights(days: Moments, zone: ZoneInfo) -> Moments:
-    """The local midnight that ends each day, naive UTC."""
+def _ends_of_days(days: Moments, zone: ZoneInfo) -> Moments:
+    """The last moment of each local day, naive UTC."""
     values, place = np.unique(days.astype("datetime64[D]"), return_inverse=True)
     ends = (values + np.timedelta64(1, "D")).tolist()
     moments = [datetime.combine(day, time(), tzinfo=zone).astimezone(UTC).replace(tzinfo=None) for day in ends]
-    return np.array(moments, dtype="datetime64[us]")[place]
+    ended = np.array(moments, dtype="datetime64[us]") - np.timedelta64(1, "us")
+    return np.asarray(ended[place], dtype="datetime64[us]")

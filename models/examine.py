@@ -16,6 +16,7 @@ from models.calibrator import sigmoid
 from models.candidates import BASELINES
 from models.learn import Choice, fit_model
 from models.metrics import auc, log_loss, make_blocks, paired_interval
+from models.ranking import judge_ranking
 from models.report import FoldFigures, RandomSplitGap, TrainReport, Versus
 from models.scorer import Scorer
 from models.splits import Plan, random_split
@@ -74,6 +75,7 @@ def examine(
     else:
         name, baseline = "constant", constant
     intervals = judge.intervals(y, p, baseline, blocks)
+    ranked, spreads = judge_ranking(test, p, seed=seed, n_draws=n_draws)
     return replace(
         report,
         n_train=len(fit),
@@ -86,11 +88,12 @@ def examine(
         baseline_learner=name,
         calibrator=calibration.calibrator.method,
         metrics={
-            "test": judge.figures(y, p),
+            **ranked,
+            "test": judge.figures(y, p) | ranked.get("test", {}),
             "baseline": judge.figures(y, baseline),
             "constant": judge.figures(y, constant),
         },
-        intervals=intervals,
+        intervals=intervals | spreads,
         limits=(*report.limits, *_limits(plan, folds, intervals)),
         segments=judge.segments(test, p, seed=seed, n_draws=n_draws // 4),
         folds=folds,

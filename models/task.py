@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
+from crm.config import Config
+from crm.store import Generation
+from features.matrix import TrainingSet
 from features.question import Question
 from models.details import Details
+
+
+class BuildRows(Protocol):
+    """How rows and labels are made of the record."""
+
+    def __call__(self, generation: Generation, question: Question, /, *, config: Config) -> TrainingSet:
+        """The rows of a question."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +113,14 @@ class Task(BaseTask):
         Names in `models.metrics`, the one that decides first.
     since : date or None
         Rows before this day are not used.
+    build_rows : callable or None
+        Rows of another form than one an entity and moment, from record, question and configuration.
     """
 
     label: Label
     metrics: tuple[str, ...]
     since: date | None = None
+    build_rows: BuildRows | None = None
 
     @property
     def question(self) -> Question:

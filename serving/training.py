@@ -49,6 +49,8 @@ def read_training_set(generation: Generation, task: BaseTask, source: RowSource,
     """
     has_history = all(generation.has(name) for name in task.needs)
     if source is RowSource.RECORD or (source is RowSource.AUTO and has_history):
+        if isinstance(task, Task) and task.build_rows is not None:
+            return task.build_rows(generation, task.question, config=config)
         return build_training_set(generation, task.question, config=config)
     return read_observations(generation, task.name)
 
@@ -91,7 +93,8 @@ def train_task(
     rows = read_training_set(generation, task, source, config=config)
     chosen = config.seed if seed is None else seed
     findings, measures = None, []
-    if rows.horizon_days is not None:
+    # Rows of another form are searched column by column in `train`; the searches here rebuild rows an entity.
+    if rows.horizon_days is not None and task.build_rows is None:
         if on_progress is not None:
             on_progress("searching for leaks", 0.0)
         require_sound_store(generation, task.question, config=config, seed=chosen)

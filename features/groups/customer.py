@@ -337,21 +337,4 @@ CUSTOMER_SERVICE = FeatureGroup(
     features=(*_USE, *_SERVICE),
 )
 
-CUSTOMER_SIZE = FeatureGroup(
-    name="customer_size",
-    entity=_TABLE,
-    doc="How large the customer is.",
-    features=(
-        feature(
-            "employees",
-            Attribute(column="employees", table=_TABLE),
-            unit="people",
-            null="not filled in",
-            group="account",
-            en="employees",
-            zh="员工人数",
-        ),
-    ),
-)
-
-GROUPS = (CUSTOMER_PROFILE, CUSTOMER_SIZE, CUSTOMER_PURCHASES, CUSTOMER_SERVICE, season_group(_TABLE, "customer"))
+GROUPS = (CUSTOMER_PROFILE, CUSTOMER_PURCHASES, CUSTOMER_SERVICE, season_group(_TABLE, "customer"))

@@ -1,5 +1,6 @@
 """Next product: which product line an account buys next, from its own orders and those of its like."""
 
+from features.next_product import build_line_rows
 from models.task import Folds, Gates, Label, Task
 
 TASK = Task(
@@ -20,9 +21,10 @@ TASK = Task(
     ),
     feature_groups=("customer_profile", "customer_size", "customer_season"),
     # The base rate moves with the line: popularity, which everything else has to beat.
-    candidates=("base_rate", "logistic", "booster_small"),
-    folds=Folds(n_origins=3, test_share=0.25, calibration_share=0.25),
+    candidates=("base_rate", "booster_small"),
+    folds=Folds(n_origins=2, test_share=0.25, calibration_share=0.25),
     metrics=("log_loss", "auc", "average_precision", "brier", "ece", "lift_at_10", "lift_at_20"),
     gates=Gates(max_ece=0.03, min_positives_for_boosting=200, min_closed=30),
+    build_rows=build_line_rows,
     is_served=False,
 )
