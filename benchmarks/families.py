@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from benchmarks.families_churn import measure_churn
 from benchmarks.families_collection import measure_collection
+from benchmarks.families_maven import measure_maven
 from benchmarks.figures import Figure
 from benchmarks.shared_data import shared_data
 from crm.config import Config
@@ -49,6 +50,7 @@ def measure_families(seed: int) -> Iterator[Figure]:
     yield from _bpic2012(seed)
     yield from measure_churn(seed)
     yield from measure_collection(seed)
+    yield from measure_maven(seed)
 
 
 def _bpic2012(seed: int) -> Iterator[Figure]:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks.figures import Figure
-from benchmarks.shared_data import shared_data
+from benchmarks.shared_data import taken_in
 from crm.config import Config
-from crm.ingest import ingest
-from crm.mapping import read_mapping
-from crm.store import Generation, Store
+from crm.store import Generation
 from features.account_moments import customers_at
 from features.leakage import find_leaks
 from features.leakage_record import find_leaks_of_record
@@ -32,7 +27,6 @@ from models.tasks import renewal_risk
 from models.tasks.churn_risk import TASK
 from models.train import fit_task
 
-MAPPINGS = Path(__file__).parents[1] / "examples" / "mappings"
 N_REPEATS = 2
 N_FOLDS = 5
 N_DRAWS = 400
@@ -50,26 +44,12 @@ def measure_churn(seed: int) -> Iterator[Figure]:
     yield _ravenstack(seed)
 
 
-@contextmanager
-def _taken_in(name: str, config: Config) -> Iterator[Generation | None]:
-    """The record of a public data set, taken in through its mapping; None when the data are absent."""
-    data = shared_data()
-    if data is None:
-        yield None
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
-        mapping = read_mapping(MAPPINGS / f"{name}.yaml")
-        ingest(store, mapping, data / name, config=config, now=datetime.now(UTC))
-        yield store.current()
-
-
 def _telco(seed: int) -> Iterator[Figure]:
     protocol = (
         f"{N_REPEATS} x {N_FOLDS}-fold by customer; in each fold leak search, choice of learner and calibration see "
         "the other folds only; no time: optimistic"
     )
-    with _taken_in("ibm_telco_churn", Config()) as generation:
+    with taken_in("ibm_telco_churn", Config()) as generation:
         if generation is None:
             yield Figure(name="families/telco_auc", value=None, goal=0.851, protocol=protocol)
             yield Figure(name="families/telco_ece", value=None, goal=0.012, protocol=protocol)
@@ -131,7 +111,7 @@ def _out_of_fold(rows: TrainingSet, fold: np.ndarray[tuple[int], np.dtype[np.int
 def _online_retail(seed: int) -> Figure:
     name, goal = "families/online_retail_auc", 0.75
     config = Config.model_validate({"company": {"currency": "GBP", "time_zone": "Europe/London"}})
-    with _taken_in("online_retail", config) as generation:
+    with taken_in("online_retail", config) as generation:
         if generation is None:
             return Figure(name=name, value=None, goal=goal)
         rows = retail_rows(generation, TRAINING_CUTS, config=config)
@@ -178,7 +158,7 @@ def _ravenstack(seed: int) -> Figure:
             "tasks": {task.name: {"event": "cancelled", "horizon_days": 90}},
         }
     )
-    with _taken_in("ravenstack", config) as generation:
+    with taken_in("ravenstack", config) as generation:
         if generation is None:
             return Figure(name=name, value=None, goal=NO_SIGNAL)
         rows = build_training_set(generation, task.question, config=config)
