@@ -22,10 +22,9 @@ from crm.ingest import ingest
 from crm.mapping import read_mapping
 from crm.store import Store
 from features.timed_set import TimedSet, build_timed_set
-from models.hazard_report import TrainedHazard
 from models.metrics import auc, make_blocks
 from models.tasks.win_probability import TASK
-from models.train_hazard import fit_hazard_task
+from models.train_hazard import TrainedHazard, fit_hazard_task
 
 MAPPING = Path(__file__).parents[1] / "examples" / "mappings" / "bpic2012.yaml"
 HEADLINE_DAYS = 28
@@ -61,9 +60,9 @@ def _bpic2012(seed: int) -> Iterator[Figure]:
         return
     trained = fit_hazard_task(replace(TASK, headline_days=HEADLINE_DAYS, feature_groups=GROUPS), rows, seed=seed)
     test, predicted, report = trained.test, trained.predicted, trained.report
-    if test is None or predicted is None or trained.baseline_p is None or report.auc is None:
+    if test is None or predicted is None or trained.baseline_p is None:
         raise RuntimeError(f"the cases could not be trained: {report.reason}")
-    print(f"bpic2012: {report}", file=sys.stderr)
+    print(f"bpic2012: {report.to_json()}", file=sys.stderr)
     p = predicted.by(float(HEADLINE_DAYS), "won")
     rule = _stage_rule(rows, test)
     yield _auc(trained, test, rule)
@@ -100,21 +99,20 @@ def _stage_rule(rows: TimedSet, test: TimedSet) -> Floats:
 
 def _auc(trained: TrainedHazard, test: TimedSet, rule: Floats) -> Figure:
     report = trained.report
-    assert report.auc is not None
-    assert report.auc_minus_baseline is not None
-    difference = report.auc_minus_baseline
+    figures, (low, high) = report.metrics["test"], report.intervals["auc"]
+    worst, best = report.intervals["auc_minus_baseline"]
     label = test.within(HEADLINE_DAYS, "won").label
     return Figure(
         name="families/bpic2012_auc",
-        value=report.auc.value,
-        low=report.auc.low,
-        high=report.auc.high,
-        baseline=report.baseline["auc"],
-        goal=report.baseline["auc"],
+        value=figures["auc"],
+        low=low,
+        high=high,
+        baseline=report.metrics["baseline"]["auc"],
+        goal=report.metrics["baseline"]["auc"],
         protocol=f"{_PROTOCOL}; learner {report.learner}; n {len(label)}, {label.mean():.1%} approved; difference to "
-        f"the baseline ({report.baseline_learner}) {difference.low:+.4f} to {difference.high:+.4f}; "
-        f"stage-conversion rule {auc(label, rule):.3f}; ECE {report.metrics['ece']:.3f}; concordance with censoring "
-        f"{report.metrics['concordance']:.3f}",
+        f"the baseline ({report.baseline_learner}) {worst:+.4f} to {best:+.4f}; "
+        f"stage-conversion rule {auc(label, rule):.3f}; ECE {figures['ece']:.3f}; concordance with censoring "
+        f"{figures['concordance']:.3f}",
     )
 
 

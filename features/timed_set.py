@@ -12,6 +12,7 @@ import pyarrow as pa
 from crm.config import Config
 from crm.facts import written_after_outcome
 from crm.store import Generation
+from features.asof import local_days
 from features.build import build_features, custom_groups
 from features.catalogue import group_named
 from features.matrix import WRITTEN_LATE, Field, LeftOut, TrainingSet
@@ -35,6 +36,8 @@ class TimedSet:
         The entity.
     as_of : ndarray of datetime64[us], shape (n_rows,)
         The moment of the row, naive UTC.
+    on : ndarray of datetime64[D], shape (n_rows,)
+        The local day of that moment.
     group : ndarray of str, shape (n_rows,)
         What is resampled together in intervals: the account, else the entity.
     amount : ndarray of float64, shape (n_rows,)
@@ -49,6 +52,7 @@ class TimedSet:
     rows: pa.Table
     entity_id: npt.NDArray[np.str_]
     as_of: npt.NDArray[np.datetime64]
+    on: npt.NDArray[np.datetime64]
     group: npt.NDArray[np.str_]
     amount: npt.NDArray[np.float64]
     outcomes: Outcomes
@@ -62,6 +66,7 @@ class TimedSet:
             rows=self.rows.take(pa.array(index)),
             entity_id=self.entity_id[index],
             as_of=self.as_of[index],
+            on=self.on[index],
             group=self.group[index],
             amount=self.amount[index],
             outcomes=self.outcomes.take(index),
@@ -128,11 +133,13 @@ def build_timed_set(generation: Generation, question: Question, *, config: Confi
     amount = np.full(len(entity_id), np.nan)
     if "net_amount" in rows.column_names:
         amount = rows.column("net_amount").cast(pa.float64()).to_numpy(zero_copy_only=False)
+    as_of = spine.column("as_of").to_numpy().astype("datetime64[us]")
     return TimedSet(
         fields=fields,
         rows=rows.select([field.name for field in fields]),
         entity_id=entity_id,
-        as_of=spine.column("as_of").to_numpy().astype("datetime64[us]"),
+        as_of=as_of,
+        on=local_days(as_of, zone),
         group=account_groups(entity_id, accounts),
         amount=np.asarray(amount, dtype=np.float64),
         outcomes=outcomes,

@@ -16,6 +16,7 @@ from models.bundle import save_bundle
 from models.card import write_cards
 from models.card_plot import write_plot
 from models.golden import make_golden
+from models.hazard_bundle import HazardPredictor, save_hazard
 from models.predictor import Predictor
 from models.report import TrainReport
 from models.task import BaseTask
@@ -49,19 +50,21 @@ class Challenger:
     report: Mapping[str, object]
 
 
-def keep_bundle(task: BaseTask, report: TrainReport, predictor: Predictor, folder: Path) -> TrainReport:
+def keep_bundle(
+    task: BaseTask, report: TrainReport, predictor: Predictor | HazardPredictor, folder: Path
+) -> TrainReport:
     """Save a model and return the report with its place and digest."""
     folder.mkdir(parents=True, exist_ok=True)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     home = Path(tempfile.mkdtemp(prefix=f"{stamp}-", dir=folder))
     cards = write_cards(task, report, predictor)
-    digest = save_bundle(
-        predictor,
-        home / BUNDLE,
-        cards=cards,
-        report=report.to_json(),
-        golden=make_golden(predictor),
-        plots={language: write_plot(report.calibration, language=language) for language in cards},
+    golden = make_golden(predictor)
+    plots = {language: write_plot(report.calibration, language=language) for language in cards}
+    place, told = home / BUNDLE, report.to_json()
+    digest = (
+        save_hazard(predictor, place, cards=cards, report=told, golden=golden, plots=plots)
+        if isinstance(predictor, HazardPredictor)
+        else save_bundle(predictor, place, cards=cards, report=told, golden=golden, plots=plots)
     )
     return replace(report, bundle=str(home / BUNDLE), digest=digest)
 

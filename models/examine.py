@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -62,31 +62,84 @@ def examine(
         Random state of fits and draws.
     """
     fit, rows = plan.test.fit, plan.test.judge
-    test = usable.take(rows)
-    y = test.label
     model = fit_model(usable, fit, choice.learner, seed=seed)
     p = sigmoid(calibration.calibrator(model.log_odds(usable, rows)))
-    constant = np.full(len(y), usable.label[fit].mean())
+    found = judge_test(report, usable, plan, choice, p, calibrator=calibration.calibrator.method, seed=seed).report
+
+    def answers_of(other: Scorer) -> Floats:
+        return other.predict_table(usable.rows.take(rows))
+
+    def refitted(other: Scorer) -> Floats:
+        names = {field.name for field in other.encoder.fields}
+        seen = usable.without({field.name for field in usable.fields} - names)
+        return sigmoid(other.calibrator(fit_model(seen, fit, other.about.learner, seed=seed).log_odds(seen, rows)))
+
+    return replace(
+        found,
+        calibrators=calibration.losses,
+        random_split_gap=_random_gap(usable, plan, choice.learner, auc(usable.label[rows], p), seed=seed),
+        versus_champion=compare_champion(
+            usable, rows, p, champion, answers_of=answers_of, refitted=refitted, seed=seed
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JudgedTest:
+    """The report with what the test window says, and the opponent's probabilities there."""
+
+    report: TrainReport
+    baseline_p: Floats
+
+
+def judge_test(
+    report: TrainReport, usable: TrainingSet, plan: Plan, choice: Choice, p: Floats, *, calibrator: str, seed: int
+) -> JudgedTest:
+    """Figures, intervals, segments, calibration and replay of probabilities of the test window.
+
+    Parameters
+    ----------
+    report : TrainReport
+        What is known before.
+    usable : TrainingSet
+        The rows; those of the plan have known outcomes.
+    plan : Plan
+        The test window, and what baselines may learn from.
+    choice : Choice
+        The learner on earlier windows.
+    p : ndarray of float64, shape (n_test,)
+        Calibrated probabilities of the test rows, in the order of the plan.
+    calibrator : str
+        Name of the calibrator's method.
+    seed : int
+        Random state.
+    """
+    fit, rows = plan.test.fit, plan.test.judge
+    test = usable.take(rows)
+    y = test.label
+    constant = np.full(len(y), usable.label[fit].mean() if len(fit) else np.nan)
     n_draws = draws_for(len(rows))
     folds = _folds(usable, choice)
     blocks = make_blocks(test.group, n_draws=n_draws, seed=seed)
-    if 0 < y.sum() < len(y):
+    before = usable.label[fit]
+    if 0 < y.sum() < len(y) and 0 < before.sum() < len(before):
         name, baseline = _baseline(usable, plan, seed=seed)
     else:
         name, baseline = "constant", constant
     intervals = judge.intervals(y, p, baseline, blocks)
     ranked, spreads = judge_ranking(test, p, seed=seed, n_draws=n_draws)
-    return replace(
+    first, last = when(usable, rows, last=False), when(usable, rows, last=True)
+    found = replace(
         report,
         n_train=len(fit),
         n_test=len(rows),
-        base_rate=float(usable.label[fit].mean()),
+        base_rate=float(before.mean()) if len(fit) else report.base_rate,
         train_from=when(usable, fit, last=False),
-        test_from=when(usable, rows, last=False),
-        test_to=when(usable, rows, last=True),
+        test_from=first,
+        test_to=last,
         learner=choice.learner,
         baseline_learner=name,
-        calibrator=calibration.calibrator.method,
+        calibrator=calibrator,
         metrics={
             **ranked,
             "test": judge.figures(y, p) | ranked.get("test", {}),
@@ -99,18 +152,9 @@ def examine(
         folds=folds,
         candidates=choice.table,
         calibration=judge.calibration_bins(y, p, blocks),
-        calibrators=calibration.losses,
-        random_split_gap=_random_gap(usable, plan, choice.learner, auc(y, p), seed=seed),
-        versus_champion=_versus(usable, plan, p, champion, seed=seed),
-        value_replay=replay_value(
-            y,
-            p,
-            test.value,
-            blocks,
-            from_position=when(usable, rows, last=False),
-            to_position=when(usable, rows, last=True),
-        ),
+        value_replay=replay_value(y, p, test.value, blocks, from_position=first, to_position=last),
     )
+    return JudgedTest(report=found, baseline_p=baseline)
 
 
 def _baseline(usable: TrainingSet, plan: Plan, *, seed: int) -> tuple[str, Floats]:
@@ -196,27 +240,46 @@ def draws_for(n_rows: int) -> int:
     return int(np.clip(N_DRAWS * ROWS_FOR_ALL_DRAWS / max(n_rows, 1), LEAST_DRAWS, N_DRAWS))
 
 
-def _versus(
-    usable: TrainingSet, plan: Plan, p: Floats, champion: tuple[str, Scorer] | None, *, seed: int
+def compare_champion(
+    usable: TrainingSet,
+    rows: npt.NDArray[np.intp],
+    p: Floats,
+    champion: tuple[str, Scorer] | None,
+    *,
+    answers_of: Callable[[Scorer], Floats],
+    refitted: Callable[[Scorer], Floats],
+    seed: int,
 ) -> Versus | None:
-    """The challenger against the champion: on test rows it has not seen, else recipe against recipe."""
+    """The challenger against the champion: on test rows it has not seen, else recipe against recipe.
+
+    Parameters
+    ----------
+    usable : TrainingSet
+        All rows.
+    rows : ndarray of intp, shape (n_test,)
+        The test window.
+    p : ndarray of float64, shape (n_test,)
+        The challenger's probabilities there.
+    champion : (digest, Scorer) or None
+        What answers now.
+    answers_of, refitted : callable
+        A champion's own probabilities of the test window, and those of its recipe fitted on what was known before.
+    seed : int
+        Random state of the draws.
+    """
     if champion is None:
         return None
-    digest, predictor = champion
-    rows, until = plan.test.judge, predictor.about.fitted_until_position
+    digest, scorer = champion
+    until = scorer.about.fitted_until_position
     unseen = usable.position[rows] > (np.inf if until is None else until)
     y = usable.label[rows]
     # Probabilities of another event are no answers to this question; the recipe can still be fitted to it.
-    asks_the_same = predictor.about.event == usable.event
+    asks_the_same = (scorer.about.event, scorer.about.horizon_days) == (usable.event, usable.horizon_days)
     if asks_the_same and unseen.sum() >= MIN_UNSEEN and 0 < y[unseen].sum() < unseen.sum():
-        basis, kept = "rows the champion has not seen", unseen
-        other = predictor.predict_table(usable.rows.take(rows))
+        basis, kept, other = "rows the champion has not seen", unseen, answers_of(scorer)
     else:
         basis, kept = "both recipes fitted on the same rows", np.ones(len(rows), dtype=bool)
-        names = {field.name for field in predictor.encoder.fields}
-        seen = usable.without({field.name for field in usable.fields} - names)
-        model = fit_model(seen, plan.test.fit, predictor.about.learner, seed=seed)
-        other = sigmoid(predictor.calibrator(model.log_odds(seen, rows)))
+        other = refitted(scorer)
     blocks = make_blocks(usable.group[rows][kept], n_draws=draws_for(len(rows)), seed=seed)
     last = float(usable.position.max()) if usable.has_time else None
     return Versus(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from features.question import Question
+from crm.config import TaskSection
+from features.question import BadQuestion, Question
 from models.person_period import Grid
 from models.task import BaseTask
 
@@ -26,6 +28,20 @@ class HazardTask(BaseTask):
     event: str
     grid: Grid
     headline_days: int
+
+    def as_configured(self, tasks: Mapping[str, TaskSection]) -> HazardTask:
+        """The task with the horizon that the configuration asks for.
+
+        Raises
+        ------
+        BadQuestion
+            The horizon is no edge of the grid.
+        """
+        days = self.question.as_configured(tasks).horizon_days
+        if days not in self.grid.edges:
+            known = ", ".join(f"{edge:g}" for edge in self.grid.edges[1:])
+            raise BadQuestion(f"{self.name}: horizon_days {days} is no step of its grid; there are {known}")
+        return replace(self, headline_days=days)
 
     @property
     def question(self) -> Question:

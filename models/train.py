@@ -13,12 +13,14 @@ from crm.config import Config
 from features.leakage import Finding, find_leaks
 from features.leakage_figures import Figure, measure_leakage
 from features.matrix import TrainingSet
+from features.timed_set import TimedSet
 from models import champions
 from models.calibrate import Calibration, choose_calibrator
 from models.challengers import keep_bundle, keep_training
-from models.examine import N_DRAWS, examine, when
-from models.learn import Choice, Model, Progress, choose_learner, fit_model
-from models.metrics import auc, interval, make_blocks
+from models.examine import examine, when
+from models.hazard_bundle import HazardPredictor
+from models.hazard_task import HazardTask
+from models.learn import Model, Progress, choose_learner, fit_model
 from models.predictor import About, BadBundle, Predictor
 from models.promote import models_folder
 from models.registry import Registry, RegistryAway
@@ -26,12 +28,12 @@ from models.report import TrainReport
 from models.scorer import Scorer
 from models.splits import TooFewRows, make_plan
 from models.task import BaseTask, Task
+from models.train_hazard import fit_hazard_task
+from models.verdict import NO_BETTER, NO_RANKING, empty_report, failed, has_signal
 
-CHANCE = 0.5
 # Its own nested cross-validation decides between a model and the base rate; windows of ten rows could not.
 SMALL_LEARNERS = ("shrunk",)
 SHORT = "the history is too short to compare learners over time: they were compared across accounts or entities"
-OPTIMISTIC = "no time: rows were split by hash, so the figures are optimistic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,12 +44,12 @@ class Trained:
     ----------
     report : TrainReport
         Not yet registered.
-    predictor : Predictor or None
+    predictor : Predictor, HazardPredictor or None
         The model fitted on every row whose outcome is known.
     """
 
     report: TrainReport
-    predictor: Predictor | None
+    predictor: Predictor | HazardPredictor | None
 
 
 def fit_task(
@@ -81,7 +83,7 @@ def fit_task(
     """
     known = training_set.take(np.isfinite(training_set.label))
     usable = known.without({finding.column for finding in findings})
-    report = _empty_report(task, training_set, usable, tuple(findings), seed)
+    report = empty_report(task, training_set, tuple(findings), seed)
     report = replace(report, leakage_measures=tuple(measures))
     refusal = _refusal(task, usable, measures)
     if refusal:
@@ -102,11 +104,11 @@ def fit_task(
     reason = ""
     if small:
         status, reason = "fallback", small
-    elif choice.learner != "base_rate" and not has_signal(usable, choice, seed=seed):
-        status, reason = "fallback", "no signal: on earlier windows no learner ranks better than chance"
+    elif choice.learner != "base_rate" and not has_signal(usable, choice.judged, seed=seed):
+        status, reason = "fallback", NO_RANKING
         choice = choose_learner(usable, plan.origins, ("base_rate",), seed=seed)
     elif choice.learner == "base_rate":
-        status, reason = "fallback", "no signal: no learner is better than the base rate on earlier windows"
+        status, reason = "fallback", NO_BETTER
     calibration = choose_calibrator(
         [(part.log_odds, part.y) for part in choice.judged], in_time=plan.has_time and plan.in_time
     )
@@ -120,34 +122,6 @@ def fit_task(
     return Trained(report=report, predictor=_predictor(task, usable, whole, calibration, seed=seed))
 
 
-def _empty_report(
-    task: Task,
-    training_set: TrainingSet,
-    usable: TrainingSet,
-    findings: tuple[Finding, ...],
-    seed: int,
-) -> TrainReport:
-    limits = () if usable.has_time else (OPTIMISTIC,)
-    return TrainReport(
-        task=task.name,
-        event=training_set.event,
-        status="refused",
-        reason="",
-        n_train=len(usable.label),
-        n_test=0,
-        n_censored=len(training_set.label) - len(usable.label),
-        base_rate=float(usable.label.mean()) if len(usable.label) else float("nan"),
-        seed=seed,
-        horizon_days=training_set.horizon_days,
-        gap_days=training_set.gap_days,
-        has_time=usable.has_time,
-        data_digest=usable.digest(),
-        leakage=findings,
-        left_out={left.column: left.reason for left in training_set.left_out},
-        limits=limits,
-    )
-
-
 def _refusal(task: Task, usable: TrainingSet, measures: Sequence[Figure]) -> str:
     n_closed, n_events = len(usable.label), int(usable.label.sum())
     if n_closed < task.gates.min_closed:
@@ -156,7 +130,7 @@ def _refusal(task: Task, usable: TrainingSet, measures: Sequence[Figure]) -> str
         return f"all {n_closed} known outcomes are alike; a model needs both"
     if not usable.fields:
         return "no field is left to learn from"
-    return "; ".join(f"{measure.name}: {measure.text}" for measure in measures if measure.verdict == "fails")
+    return failed(measures)
 
 
 def _learners(task: Task, usable: TrainingSet) -> tuple[tuple[str, ...], str]:
@@ -166,23 +140,6 @@ def _learners(task: Task, usable: TrainingSet) -> tuple[tuple[str, ...], str]:
     if events >= needed:
         return task.candidates, ""
     return SMALL_LEARNERS, f"{events} events of the rarer kind; boosting needs {needed}: a shrunken model answers"
-
-
-def has_signal(training_set: TrainingSet, choice: Choice, *, seed: int) -> bool:
-    """Whether the learner ranks better than chance on the earlier windows taken together, or on the latest."""
-    parts = [part for part in choice.judged if 0 < part.y.sum() < len(part.y)]
-    for kept in (parts, parts[-1:]):
-        spreads = []
-        for part in kept:
-            blocks = make_blocks(training_set.group[part.rows], n_draws=N_DRAWS // 2, seed=seed)
-            spreads.append(interval(auc, part.y, part.log_odds, blocks))
-        if not spreads:
-            continue
-        mean = float(np.mean([spread.value for spread in spreads]))
-        errors = [(spread.high - spread.low) / 2 for spread in spreads]
-        if mean - float(np.sqrt(np.sum(np.square(errors)))) / len(spreads) > CHANCE:
-            return True
-    return False
 
 
 def _predictor(task: Task, usable: TrainingSet, model: Model, calibration: Calibration, *, seed: int) -> Predictor:
@@ -212,8 +169,8 @@ def _predictor(task: Task, usable: TrainingSet, model: Model, calibration: Calib
 
 
 def train(
-    task: Task,
-    training_set: TrainingSet,
+    task: BaseTask,
+    rows: TrainingSet | TimedSet,
     *,
     config: Config,
     seed: int,
@@ -227,10 +184,10 @@ def train(
 
     Parameters
     ----------
-    task : Task
+    task : BaseTask
         The task.
-    training_set : TrainingSet
-        Rows with outcomes.
+    rows : TrainingSet or TimedSet
+        Rows with outcomes: a `Task` learns from yes or no, a `HazardTask` from time and cause.
     config : Config
         Folders and the address of MLflow.
     seed : int
@@ -251,13 +208,14 @@ def train(
     """
     if on_progress is not None:
         on_progress("searching for leaks", 0.0)
-    known = training_set.take(np.isfinite(training_set.label))
+    asked = asked_of(task, rows)
+    known = asked.take(np.isfinite(asked.label))
     if findings is None:
         findings = find_leaks(known, seed=seed, confirmed=confirmed, after_outcome=after_outcome)
     left = known.without({finding.column for finding in findings})
-    trained = fit_task(
+    trained = _fit(
         task,
-        training_set,
+        rows,
         seed=seed,
         findings=findings,
         measures=(*measure_leakage(left, seed=seed), *measures),
@@ -272,6 +230,44 @@ def train(
     registered = _register(config, kept)
     keep_training(registered)
     return registered
+
+
+def asked_of(task: BaseTask, rows: TrainingSet | TimedSet) -> TrainingSet:
+    """The rows as the yes-or-no question of the headline, which the search for leaks looks at.
+
+    Raises
+    ------
+    TypeError
+        The task does not learn from rows of that kind.
+    """
+    match task, rows:
+        case HazardTask(), TimedSet():
+            return rows.within(task.headline_days, task.event)
+        case Task(), TrainingSet():
+            return rows
+    raise TypeError(f"{task.name} does not learn from a {type(rows).__name__}")
+
+
+def _fit(
+    task: BaseTask,
+    rows: TrainingSet | TimedSet,
+    *,
+    seed: int,
+    findings: Sequence[Finding],
+    measures: Sequence[Figure],
+    champion: tuple[str, Scorer] | None,
+    on_progress: Progress | None,
+) -> Trained:
+    if isinstance(task, HazardTask) and isinstance(rows, TimedSet):
+        found = fit_hazard_task(
+            task, rows, seed=seed, findings=findings, measures=measures, champion=champion, on_progress=on_progress
+        )
+        return Trained(report=found.report, predictor=found.predictor)
+    assert isinstance(task, Task)
+    assert isinstance(rows, TrainingSet)
+    return fit_task(
+        task, rows, seed=seed, findings=findings, measures=measures, champion=champion, on_progress=on_progress
+    )
 
 
 def _register(config: Config, report: TrainReport) -> TrainReport:

@@ -13,11 +13,12 @@ from features.leakage_record import find_leaks_of_record
 from features.leakage_store import require_sound_store
 from features.matrix import TrainingSet
 from features.observations import read_observations
-from features.question import BadQuestion
+from features.timed_set import TimedSet, build_timed_set
 from features.training_set import build_training_set
+from models.hazard_task import HazardTask
 from models.report import TrainReport
-from models.task import BaseTask, Task
-from models.train import train
+from models.task import BaseTask
+from models.train import asked_of, train
 
 
 class RowSource(StrEnum):
@@ -28,7 +29,7 @@ class RowSource(StrEnum):
     OBSERVATIONS = "observations"
 
 
-def read_training_set(generation: Generation, task: BaseTask, source: RowSource, *, config: Config) -> TrainingSet:
+def read_rows(generation: Generation, task: BaseTask, source: RowSource, *, config: Config) -> TrainingSet | TimedSet:
     """The rows that a task trains on.
 
     Parameters
@@ -47,6 +48,8 @@ def read_training_set(generation: Generation, task: BaseTask, source: RowSource,
     BadQuestion, NoObservations
         The record has neither.
     """
+    if isinstance(task, HazardTask):
+        return build_timed_set(generation, task.question, config=config)
     has_history = all(generation.has(name) for name in task.needs)
     if source is RowSource.RECORD or (source is RowSource.AUTO and has_history):
         if isinstance(task, Task) and task.build_rows is not None:
@@ -85,16 +88,18 @@ def train_task(
     FeaturesLeak
         A feature knows more than was known at its moment; nothing is trained.
     """
-    if not isinstance(task, Task):
-        raise BadQuestion(f"{task.name} cannot be trained from here yet")
     generation = Store(config.record_folder).current()
     if on_progress is not None:
         on_progress("computing features", 0.0)
-    rows = read_training_set(generation, task, source, config=config)
+    if isinstance(task, HazardTask):
+        task = task.as_configured(config.tasks)
+    rows = read_rows(generation, task, source, config=config)
+    asked = asked_of(task, rows)
     chosen = config.seed if seed is None else seed
     findings, measures = None, []
     # Rows of another form are searched column by column in `train`; the searches here rebuild rows an entity.
-    if rows.horizon_days is not None and task.build_rows is None:
+    has_own_rows = isinstance(task, Task) and task.build_rows is not None
+    if asked.horizon_days is not None and not has_own_rows:
         if on_progress is not None:
             on_progress("searching for leaks", 0.0)
         require_sound_store(generation, task.question, config=config, seed=chosen)
@@ -102,7 +107,7 @@ def train_task(
         findings = find_leaks_of_record(
             generation,
             task.question,
-            rows,
+            asked,
             config=config,
             seed=chosen,
             confirmed=vouched | {f"days_since_{name}" for name in vouched},

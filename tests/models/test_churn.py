@@ -13,7 +13,8 @@ from models.splits import make_plan
 from models.task import Task
 from models.task_files import task_named, task_names
 from models.tasks.churn_risk import TASK
-from models.train import OPTIMISTIC, SHORT, fit_task
+from models.train import SHORT, fit_task
+from models.verdict import OPTIMISTIC
 
 # The cheap candidates: what is tested is the way to the verdict, not the learners.
 QUICK: Task = replace(TASK, candidates=("base_rate", "logistic"))
