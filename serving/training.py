@@ -17,7 +17,7 @@ from features.timed_set import TimedSet, build_timed_set
 from features.training_set import build_training_set
 from models.hazard_task import HazardTask
 from models.report import TrainReport
-from models.task import BaseTask
+from models.task import BaseTask, Task
 from models.train import asked_of, train
 
 
