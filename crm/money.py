@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from crm.chain import Chain, Receipt, make_chain, take_tax
+from crm.engine import DuckDBEngine
 from crm.reading import read_as_of
 from crm.receivables import cash_day
 from crm.store import Generation
@@ -117,9 +118,11 @@ class Books:
         raise NoMeasure(f"{measure.value} needs one of the tables {', '.join(SOURCES[measure])}; none has usable rows")
 
 
-def read_books(generation: Generation, as_of: datetime, zone: ZoneInfo, currency: str) -> Books:
-    """The tables that measures are read from, as they were known at a moment."""
-    tables = {name: read_as_of(generation, name, as_of, zone) for name in _READ if generation.has(name)}
+def read_books(
+    generation: Generation, as_of: datetime, zone: ZoneInfo, currency: str, *, engine: DuckDBEngine | None = None
+) -> Books:
+    """The tables that measures are read from, as they were known at a moment; `engine` as in `read_as_of`."""
+    tables = {name: read_as_of(generation, name, as_of, zone, engine=engine) for name in _READ if generation.has(name)}
     return Books(on=as_of.astimezone(zone).date(), zone=zone, currency=currency, tables=tables)
 
 

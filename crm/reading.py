@@ -24,7 +24,9 @@ _CAST = {
 }
 
 
-def read_as_of(generation: Generation, name: str, as_of: datetime, zone: ZoneInfo) -> pa.Table:
+def read_as_of(
+    generation: Generation, name: str, as_of: datetime, zone: ZoneInfo, *, engine: DuckDBEngine | None = None
+) -> pa.Table:
     """The rows of one table as they were known at `as_of`, in the order of the key.
 
     Parameters
@@ -37,6 +39,8 @@ def read_as_of(generation: Generation, name: str, as_of: datetime, zone: ZoneInf
         With a time zone. What happened or was recorded later is left out.
     zone : ZoneInfo
         The company's time zone, in which its days begin.
+    engine : DuckDBEngine or None
+        An open engine over the same generation, for many reads; None opens one for this read.
 
     Returns
     -------
@@ -58,8 +62,10 @@ def read_as_of(generation: Generation, name: str, as_of: datetime, zone: ZoneInf
         return empty_table(name)
     at = as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     known = moment(at, as_of.astimezone(zone).strftime("%Y-%m-%d"))
-    with generation.engine() as engine:
+    if engine is not None:
         return engine.query(_select(engine, generation, stated, known))
+    with generation.engine() as own:
+        return own.query(_select(own, generation, stated, known))
 
 
 def _select(engine: DuckDBEngine, generation: Generation, stated: Table, known: AsOf) -> str:

@@ -1,0 +1,272 @@
+"""The forecasters that compete for a series: what each would say of the next months from what is known at an origin.
+
+The libraries bring numba and pandas; they are loaded when something is forecast and not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from features.months import month_facts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+SEASON = 12
+# Two whole years before a seasonal pattern is believed.
+DENSE_MONTHS = 24
+DENSE_SHARE = 0.6
+BASELINE = "seasonal_naive"
+
+_LAGS = (1, 2, 3, 6, 12)
+_ROLLING = (3, 12)
+_BOOSTER: dict[str, Any] = {
+    "objective": "regression",
+    "n_estimators": 120,
+    "learning_rate": 0.06,
+    "num_leaves": 15,
+    "min_child_samples": 40,
+    "colsample_bytree": 0.8,
+    "reg_lambda": 5.0,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 1,
+    "verbosity": -1,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Histories:
+    """Series that are forecast together.
+
+    Attributes
+    ----------
+    groups : tuple of str
+        What each series is one of, for instance `bookings/region`; the booster may tell groups apart.
+    months : ndarray of datetime64[M], shape (n_months,)
+        Closed months in a row.
+    amounts : ndarray of float64, shape (n_series, n_months)
+        NaN before a series begins; no NaN after that.
+    country : str
+        Holiday calendar.
+    """
+
+    groups: tuple[str, ...]
+    months: npt.NDArray[np.datetime64]
+    amounts: Floats
+    country: str
+
+
+def begun(values: Floats) -> Floats:
+    """The series from their first amount on: what lies before is unknown, gaps after it are drawn between neighbours.
+
+    Examples
+    --------
+    >>> begun(np.array([[0.0, 0.0, 3.0, np.nan, 5.0]])).tolist()
+    [[nan, nan, 3.0, 4.0, 5.0]]
+    """
+    found = np.full_like(values, np.nan)
+    for row, series in enumerate(values):
+        told = np.flatnonzero(np.isfinite(series) & (series != 0))
+        if len(told) == 0:
+            continue
+        known = np.flatnonzero(np.isfinite(series))
+        places = np.arange(told[0], len(series))
+        found[row, told[0] :] = np.interp(places, known, series[known])
+    return found
+
+
+def is_dense(series: Floats) -> bool:
+    """Whether a series is long and regular enough for seasonal models: two years, most months with an amount."""
+    known = series[np.isfinite(series)]
+    return len(known) >= DENSE_MONTHS and float(np.mean(known[-DENSE_MONTHS:] != 0)) >= DENSE_SHARE
+
+
+def scale_of(values: Floats) -> Floats:
+    """The size of each series' surprises: mean absolute change against the same month a year before.
+
+    Notes
+    -----
+    The denominator of MASE (Hyndman & Koehler 2006), never below half of the mean size of the last year, so that a
+    series with a short or a constant history is not divided by nothing. 1 for a series of zeros.
+    """
+    scales = np.ones(len(values))
+    for row, series in enumerate(values):
+        known = series[np.isfinite(series)]
+        if len(known) == 0:
+            continue
+        size = 0.5 * float(np.abs(known[-SEASON:]).mean())
+        change = float(np.abs(known[SEASON:] - known[:-SEASON]).mean()) if len(known) > SEASON else 0.0
+        scales[row] = max(size, change) or 1.0
+    return scales
+
+
+def forecast_candidates(histories: Histories, names: Sequence[str], *, horizon: int, seed: int) -> dict[str, Floats]:
+    """What each forecaster says of the months after the last one.
+
+    Parameters
+    ----------
+    histories : Histories
+        What is known.
+    names : sequence of str
+        Keys of `CANDIDATES`.
+    horizon : int
+        Months ahead.
+    seed : int
+        Random state of the booster.
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape (n_series, horizon)
+        NaN where a forecaster has nothing to say of a series: seasonal models of short or sparse ones, and
+        everything of a series that has not begun.
+    """
+    return {name: CANDIDATES[name](histories, horizon, seed) for name in names}
+
+
+def _each(histories: Histories, horizon: int, say: Callable[[Floats], Floats | None]) -> Floats:
+    found = np.full((len(histories.amounts), horizon), np.nan)
+    for row, series in enumerate(histories.amounts):
+        known = series[np.isfinite(series)]
+        said = say(known) if len(known) else None
+        if said is not None:
+            found[row] = said
+    return found
+
+
+def _seasonal_naive(histories: Histories, horizon: int, seed: int) -> Floats:
+    """The same month of the last year; the mean of what is known while that is less than a year."""
+
+    def say(known: Floats) -> Floats:
+        if len(known) < SEASON:
+            return np.full(horizon, known.mean())
+        return np.resize(known[-SEASON:], horizon)
+
+    return _each(histories, horizon, say)
+
+
+def _last_year_grown(histories: Histories, horizon: int, seed: int) -> Floats:
+    """The same month of the last year times the growth of the last year over the one before, held within a half to two.
+
+    Growth goes on for one year and then stops: nobody knows it longer.
+    """
+
+    def say(known: Floats) -> Floats | None:
+        if len(known) < 2 * SEASON or known[-2 * SEASON : -SEASON].sum() <= 0:
+            return None
+        growth = float(np.clip(known[-SEASON:].sum() / known[-2 * SEASON : -SEASON].sum(), 0.5, 2.0))
+        return np.asarray(np.resize(known[-SEASON:], horizon) * growth)
+
+    return _each(histories, horizon, say)
+
+
+def _recent_mean(histories: Histories, horizon: int, seed: int) -> Floats:
+    """The mean of the last year."""
+    return _each(histories, horizon, lambda known: np.full(horizon, known[-SEASON:].mean()))
+
+
+def _ets(histories: Histories, horizon: int, seed: int) -> Floats:
+    """Exponential smoothing chosen by AICc (Hyndman et al. 2002) among additive forms."""
+    from statsforecast.models import AutoETS
+
+    return _library(histories, horizon, lambda: AutoETS(season_length=SEASON, model="AZA", damped=True))
+
+
+def _theta(histories: Histories, horizon: int, seed: int) -> Floats:
+    """The dynamic optimised theta method (Fiorucci et al. 2016)."""
+    from statsforecast.models import DynamicOptimizedTheta
+
+    return _library(histories, horizon, lambda: DynamicOptimizedTheta(season_length=SEASON))
+
+
+def _library(histories: Histories, horizon: int, make: Callable[[], Any]) -> Floats:
+    def say(known: Floats) -> Floats | None:
+        if not is_dense(known):
+            return None
+        said = np.asarray(make().forecast(y=known, h=horizon)["mean"], dtype=np.float64)
+        return said if np.isfinite(said).all() else None
+
+    return _each(histories, horizon, say)
+
+
+def _booster(histories: Histories, horizon: int, seed: int) -> Floats:
+    """One LightGBM for all series, each in units of its own last year, stepping month by month."""
+    from lightgbm import LGBMRegressor
+    from mlforecast import MLForecast
+    from mlforecast.lag_transforms import RollingMean
+
+    values, months = histories.amounts, histories.months
+    found = np.full((len(values), horizon), np.nan)
+    rows = np.flatnonzero(np.isfinite(values).sum(axis=1) >= SEASON)
+    if len(rows) == 0:
+        return found
+    size = np.array([_size(values[row]) for row in rows])
+    ahead = months[-1] + 1 + np.arange(horizon)
+    model = MLForecast(
+        models={"booster": LGBMRegressor(**_BOOSTER, random_state=seed)},
+        freq="MS",
+        lags=list(_LAGS),
+        lag_transforms={1: [RollingMean(window_size=window, min_samples=1) for window in _ROLLING]},
+        date_features=["month"],
+        num_threads=1,
+    )
+    model.fit(_frame(histories, rows, size), static_features=["group"], dropna=False)
+    said = model.predict(horizon, X_df=_known_ahead(len(rows), ahead, histories.country))
+    found[rows] = said["booster"].to_numpy().reshape(len(rows), horizon) * size[:, None]
+    return found
+
+
+def _size(series: Floats) -> float:
+    """Mean size of the last year; of the whole history where the last year is empty."""
+    recent = float(np.nanmean(np.abs(series[-SEASON:])))
+    return recent or float(np.nanmean(np.abs(series))) or 1.0
+
+
+def _frame(histories: Histories, rows: npt.NDArray[np.intp], size: Floats) -> pd.DataFrame:
+    import pandas as pd
+
+    values = histories.amounts[rows] / size[:, None]
+    place, month = np.nonzero(np.isfinite(values))
+    facts = month_facts(histories.months, histories.country)
+    _, group = np.unique([histories.groups[row] for row in rows], return_inverse=True)
+    return pd.DataFrame(
+        {
+            "unique_id": place,
+            "ds": histories.months[month].astype("datetime64[ns]"),
+            "y": values[place, month],
+            "group": group[place],
+            "working_days": facts[month, 0],
+            "festival_days": facts[month, 1],
+        }
+    )
+
+
+def _known_ahead(n_series: int, ahead: npt.NDArray[np.datetime64], country: str) -> pd.DataFrame:
+    import pandas as pd
+
+    facts = month_facts(ahead, country)
+    return pd.DataFrame(
+        {
+            "unique_id": np.repeat(np.arange(n_series), len(ahead)),
+            "ds": np.tile(ahead.astype("datetime64[ns]"), n_series),
+            "working_days": np.tile(facts[:, 0], n_series),
+            "festival_days": np.tile(facts[:, 1], n_series),
+        }
+    )
+
+
+CANDIDATES: Mapping[str, Callable[[Histories, int, int], Floats]] = {
+    BASELINE: _seasonal_naive,
+    "last_year_grown": _last_year_grown,
+    "recent_mean": _recent_mean,
+    "ets": _ets,
+    "theta": _theta,
+    "booster": _booster,
+}

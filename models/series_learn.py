@@ -1,0 +1,153 @@
+"""What the replayed past teaches: weights and radii of every measure, level and bucket, from earlier origins only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from models.series_candidates import BASELINE
+from models.series_combine import Radii, Rule, combine, conformal_radii, floored, spread, weigh, widen
+from models.series_points import Points
+from models.series_task import QUANTILES, SeriesTask
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Cell: TypeAlias = tuple[str, str, int]
+
+# For a bucket that nothing was measured in: errors of a random walk grow with the root of the months ahead.
+_WIDEST_STEP = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Replayed:
+    """What would have been published at every origin.
+
+    Attributes
+    ----------
+    expected, baseline : ndarray of float64, shape (n,)
+        Of every point: the weighted forecast and the seasonal naive one.
+    quantiles, baseline_quantiles : ndarray of float64, shape (n, n_quantiles)
+        NaN where nothing was known about errors yet.
+    zero_share : ndarray of float64, shape (n,)
+        Chance that a series that cannot be negative stays at nothing, by the quantiles; NaN as above.
+    rules : mapping of cell to Rule
+        What is used from now on.
+    baseline_rules : mapping of cell to Rule
+        The same for the seasonal naive forecast alone.
+    """
+
+    expected: Floats
+    baseline: Floats
+    quantiles: Floats
+    baseline_quantiles: Floats
+    zero_share: Floats
+    rules: Mapping[Cell, Rule]
+    baseline_rules: Mapping[Cell, Rule]
+
+
+def learn(points: Points, task: SeriesTask) -> Replayed:
+    """Walk through the origins in the order of time; each uses what was on record by then, the last what is now.
+
+    Parameters
+    ----------
+    points : Points
+        From `replay`.
+    task : SeriesTask
+        Candidates and buckets.
+    """
+    n = len(points.cell)
+    expected, baseline = np.full(n, np.nan), points.said[BASELINE]
+    raw, naive_raw = np.full((n, len(QUANTILES)), np.nan), np.full((n, len(QUANTILES)), np.nan)
+    for number in range(len(points.origins)):
+        rows = points.origin == number
+        earlier = (points.origin < number) & np.isfinite(points.known_by[number])
+        rules = _rules(points, task, task.candidates, expected, earlier, points.known_by[number])
+        naive = _rules(points, task, (BASELINE,), baseline, earlier, points.known_by[number])
+        expected[rows] = _expected(points, rules, rows)
+        raw[rows] = _quantiles(points, rules, expected, rows)
+        naive_raw[rows] = _quantiles(points, naive, baseline, rows)
+    known = np.isfinite(points.outcome)
+    return Replayed(
+        expected=expected,
+        baseline=baseline,
+        quantiles=floored(raw, points.is_positive),
+        baseline_quantiles=floored(naive_raw, points.is_positive),
+        zero_share=_zero_share(raw, points.is_positive),
+        rules=_rules(points, task, task.candidates, expected, known, points.outcome),
+        baseline_rules=_rules(points, task, (BASELINE,), baseline, known, points.outcome),
+    )
+
+
+def _zero_share(raw: Floats, is_positive: Mask) -> Floats:
+    """The share of outcomes that the quantiles put at or below nothing, drawn straight between them."""
+    found = np.zeros(len(raw))
+    for place, row in enumerate(raw):
+        if is_positive[place] and row[0] < 0:
+            found[place] = np.interp(0.0, row, QUANTILES, right=1.0)
+    return np.where(np.isfinite(raw[:, 0]), found, np.nan)
+
+
+def _rules(
+    points: Points, task: SeriesTask, names: Sequence[str], expected: Floats, known: Mask, outcome: Floats
+) -> dict[Cell, Rule]:
+    """The rule of every cell from points whose outcome is known."""
+    n_buckets = len(task.buckets)
+    rules: dict[Cell, Rule] = {}
+    for first in range(0, len(points.cells), n_buckets):
+        weights: dict[str, float] = weigh({name: (1.0, 0) for name in names})
+        found: Radii | None = None
+        for bucket in range(n_buckets):
+            rows = known & (points.cell == first + bucket)
+            if rows.any():
+                weights = weigh(_ratios(points, names, outcome, rows))
+            radii = conformal_radii((outcome[rows] - expected[rows]) / points.scale[rows], QUANTILES)
+            if radii is None and found is not None:
+                radii = widen(found, _growth(task, bucket))
+            found = radii or found
+            if radii is not None:
+                rules[points.cells[first + bucket]] = Rule(weights=weights, radii=radii)
+            else:
+                rules[points.cells[first + bucket]] = Rule(weights=weights, radii=Radii(n=0, at=()))
+    return rules
+
+
+def _growth(task: SeriesTask, bucket: int) -> float:
+    """How much farther outcomes lie than in the bucket before."""
+    before, here = task.buckets[bucket - 1], task.buckets[bucket]
+    return min(float(np.sqrt((here.first + here.last) / (before.first + before.last))), _WIDEST_STEP)
+
+
+def _ratios(points: Points, names: Sequence[str], outcome: Floats, rows: Mask) -> dict[str, tuple[float, int]]:
+    """Error of each candidate over that of the baseline, on the points of which it says something."""
+    found = {}
+    naive = np.abs(points.said[BASELINE] - outcome) / points.scale
+    for name in names:
+        error = np.abs(points.said[name] - outcome) / points.scale
+        both = rows & np.isfinite(error) & np.isfinite(naive)
+        below = float(naive[both].sum())
+        found[name] = (float(error[both].sum()) / below if below > 0 else 1.0, int(both.sum()))
+    return found
+
+
+def _expected(points: Points, rules: Mapping[Cell, Rule], rows: Mask) -> Floats:
+    found = np.full(len(rows), np.nan)
+    for place, cell in enumerate(points.cells):
+        here = rows & (points.cell == place)
+        if here.any():
+            said = {name: values[here] for name, values in points.said.items()}
+            found[here] = combine(said, rules[cell].weights)
+    # What can never be negative is not forecast so; trends of short series cross zero.
+    return floored(found, points.is_positive)[rows]
+
+
+def _quantiles(points: Points, rules: Mapping[Cell, Rule], expected: Floats, rows: Mask) -> Floats:
+    found = np.full((len(rows), len(QUANTILES)), np.nan)
+    for place, cell in enumerate(points.cells):
+        here = rows & (points.cell == place)
+        if here.any() and rules[cell].radii.at:
+            found[here] = spread(expected[here], points.scale[here], rules[cell].radii)
+    return found[rows]

@@ -1,0 +1,35 @@
+"""Sales forecast: how much will be signed, invoiced and received each month, where, and how surely."""
+
+from crm.money import Measure
+from features.panel import Level
+from models.series_task import Bucket, Origins, SeriesTask
+from models.task import Folds, Gates
+
+TASK = SeriesTask(
+    name="sales_forecast",
+    question_en="How much will be signed, received and invoiced in each of the next 18 months, by whom and how surely?",
+    question_zh="未来18个月每月的合同额、回款额和收入各是多少？分区域、产品线和人员，把握有多大？",
+    # Nodes are sums over the money chain; the first table of it that a company keeps is enough.
+    entity="agreements",
+    needs=(),
+    uses=("agreements", "opportunities", "orders", "invoices", "receipts", "accounts", "reps", "products", "panel"),
+    feature_groups=(),
+    measures=(Measure.BOOKINGS, Measure.RECEIPTS, Measure.REVENUE),
+    levels=(Level.COMPANY, Level.REGION, Level.LINE, Level.REGION_LINE, Level.REP, Level.SERIES),
+    # A year to plan and the half year in which the next one is planned.
+    horizon_months=18,
+    # A quarter is committed, a half year is planned, a year is budgeted; errors grow from one to the next.
+    buckets=(
+        Bucket(first=1, last=3),
+        Bucket(first=4, last=6),
+        Bucket(first=7, last=12),
+        Bucket(first=13, last=18),
+    ),
+    candidates=("seasonal_naive", "last_year_grown", "recent_mean", "ets", "theta", "booster"),
+    # Quarterly moments, so that twelve of them see three years; the newest four are opened once.
+    origins=Origins(n_origins=12, min_months=24, n_test=4),
+    folds=Folds(n_origins=12, test_share=0.33, calibration_share=0.0, embargo=False),
+    gates=Gates(max_ece=0.05, min_positives_for_boosting=0, min_closed=15),
+    # `salescast forecast` publishes; GET /v1/forecasts answers, not a scoring route.
+    is_served=False,
+)
