@@ -207,7 +207,7 @@ def expand(
         counts = counts * np.where(cause == CENSORED, np.clip(watched, 0.0, 1.0), 1.0)
     kept = counts > 0
     row, step, cause, counts = row[kept], step[kept], cause[kept], counts[kept]
-    return _thinned(PersonPeriods(row=row, step=step, cause=cause, weight=counts), max_periods, seed)
+    return thinned(PersonPeriods(row=row, step=step, cause=cause, weight=counts), max_periods, seed)
 
 
 def _bounded(weight: Floats) -> Floats:
@@ -218,7 +218,11 @@ def _bounded(weight: Floats) -> Floats:
     return np.asarray(np.minimum(weight / weight.mean(), MAX_WEIGHT))
 
 
-def _thinned(periods: PersonPeriods, most: int, seed: int) -> PersonPeriods:
+def thinned(periods: PersonPeriods, most: int, seed: int) -> PersonPeriods:
+    """About `most` of the person-periods: every event, and a seeded draw of the others, which then weigh more.
+
+    No period comes to stand for more than `MAX_WEIGHT` others.
+    """
     if len(periods.row) <= most:
         return periods
     quiet = periods.cause == CENSORED

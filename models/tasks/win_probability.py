@@ -25,7 +25,7 @@ TASK = HazardTask(
         "opportunity_account",
         "opportunity_season",
     ),
-    candidates=("hazard_rate", "hazard_logistic", "hazard_booster"),
+    candidates=("hazard_rate", "hazard_logistic", "hazard_booster", "hazard_blend"),
     folds=Folds(n_origins=4, test_share=0.25, calibration_share=0.25),
     gates=Gates(max_ece=0.03, min_positives_for_boosting=200, min_closed=30),
     # The doors answer for leads; the other entities follow.
