@@ -22,7 +22,7 @@ KINDS = ("advance", "milestone", "acceptance", "retention")
 ADVANCE, MILESTONE, ACCEPTANCE, RETENTION = range(4)
 TRIGGERS = ("合同签订", "里程碑完成", "验收合格", "质保期满", "年度续费")
 _RENEWAL_TRIGGER = 4
-_ADD_ONS_PER_YEAR = 0.9
+ADD_ONS_PER_YEAR = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -160,7 +160,7 @@ def make_add_ons(world: World, agreements: Agreements, foreign: npt.NDArray[np.b
     begin = np.maximum(agreements.starts, world.first_day)
     end = np.where(agreements.ends > 0, agreements.ends, agreements.starts + 365)
     end = np.minimum(np.where(agreements.cancelled > 0, agreements.cancelled, end), world.last_day)
-    count = rng.poisson(_ADD_ONS_PER_YEAR / 365 * np.maximum(end - begin, 0))
+    count = rng.poisson(ADD_ONS_PER_YEAR / 365 * np.maximum(end - begin, 0))
     source = np.repeat(np.arange(agreements.n), count)
     day = begin[source] + (rng.random(len(source)) * (end - begin)[source]).astype(np.int64)
     day = np.minimum(day + np.where((day + 3) % 7 > 4, 2, 0), world.last_day)

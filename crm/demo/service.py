@@ -13,11 +13,11 @@ from crm.demo.leads import draw, log_moment
 from crm.demo.working_time import DAY_US, Floats, Ints, at_hour, day_weights
 from crm.demo.world import World
 
-_TICKETS_PER_YEAR = 2.0
+TICKETS_PER_YEAR = 2.0
 _SURVEYS_PER_YEAR = 0.9
 _TALKS_PER_YEAR = 3.0
 # Use falls to this share over the months before a customer leaves.
-_FADES_TO = 0.35
+FADES_TO = 0.35
 _SEVERITY_SHARES = (0.4, 0.38, 0.17, 0.05)
 
 
@@ -35,7 +35,7 @@ def fading(world: World, agreements: Agreements, rows: Ints, day: Ints, onset: I
     """Share of normal use on a day, 1 unless the customer is on the way out; shape as `rows`."""
     effects = world.laws.effects
     since = np.clip((day - onset[rows]) / 90.0, 0.0, 1.0)
-    share = 1.0 - effects * (1.0 - _FADES_TO) * since
+    share = 1.0 - effects * (1.0 - FADES_TO) * since
     return np.where(agreements.lapses[rows], np.maximum(share, 0.05), 1.0)
 
 
@@ -93,7 +93,7 @@ def build_tickets(world: World, agreements: Agreements, health: Floats, onset: I
     """The table `tickets`: the less healthy the account, the more and the worse."""
     rng, effects = world.streams["service"], world.laws.effects
     pain = effects * (-0.45 * health[agreements.account] + 0.35 * agreements.lapses)
-    agreement, day = _scatter(world, agreements, _TICKETS_PER_YEAR * np.exp(pain), rng)
+    agreement, day = _scatter(world, agreements, TICKETS_PER_YEAR * np.exp(pain), rng)
     n = len(day)
     opened = at_hour(day, 9.0) + rng.integers(0, 30_000_000_000, n)
     closed = opened + (rng.gamma(1.5, 2.0, n) * DAY_US).astype(np.int64) + 600_000_000
