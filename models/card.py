@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from models.bundle import PLOT
+from models.card_evidence import evidence_in_chinese
 from models.card_reasons import in_chinese
 from models.card_words import CHECKS_ZH, EVENTS_ZH, MEASURE_WORDS, METRIC_WORDS, WORDS
 from models.judge import segments_off
@@ -211,7 +212,7 @@ class _Card:
     def _evidence(self, check: str, evidence: str) -> str:
         if self._language == "en" or check not in CHECKS_ZH:
             return f"{check}: {evidence}"
-        return f"{CHECKS_ZH[check]}（{check}）：{evidence}"
+        return f"{CHECKS_ZH[check]}（{check}）：{evidence_in_chinese(evidence)}"
 
     def _leakage_measures(self) -> None:
         if not self._report.leakage_measures:
