@@ -24,9 +24,7 @@ AHEAD_DAYS = 91
 BILLED_SHARE = 0.1
 """From this share of billed nodes on the company bills its nodes, and those without an invoice wait for one."""
 READ = ("installments", "agreements")
-_NO_BILLS = pa.schema(
-    [("invoice_id", pa.string()), ("billed_on", pa.date32()), ("recorded_at", pa.timestamp("us"))]
-).empty_table()
+_NO_BILLS = pa.schema([("invoice_id", pa.string()), ("billed_on", pa.date32()), ("recorded_at", pa.timestamp("us"))])
 
 _NODES = f"""
 WITH first AS (
@@ -66,7 +64,7 @@ def register_node_claims(engine: Engine, tables: Collection[str], zone: ZoneInfo
     Registers `billed_nodes` as well: the claims that an invoice took over, and when. Nodes of an agreement that is
     not on record have no customer and are left out.
     """
-    engine.register("billed_nodes", _NO_BILLS)
+    engine.register("billed_nodes", _NO_BILLS.empty_table())
     if not {"installments", "agreements", "receipt_allocations"} <= set(tables):
         return frozenset(tables)
     for name in ("invoices", "changes"):

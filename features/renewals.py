@@ -7,7 +7,9 @@ for less (settled when that is signed).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -19,7 +21,8 @@ GRACE_DAYS = 30
 # Everything that settles a renewal, from the first question to the last day of the grace; a local midnight may lie
 # up to a day before that of UTC.
 HORIZON_DAYS = DAYS_BEFORE[0] + GRACE_DAYS + 1
-RENEWABLE = "('subscription', 'maintenance')"
+RENEWABLE_KINDS = ("subscription", "maintenance")
+RENEWABLE = f"({', '.join(repr(kind) for kind in RENEWABLE_KINDS)})"
 LEAST_SHARE = 0.9
 
 _FAR = "CAST('2200-01-01 00:00:00' AS TIMESTAMP)"
@@ -70,3 +73,44 @@ def renewal_spine(engine: Engine, *, zone: ZoneInfo, until: datetime) -> pa.Tabl
                 names.append(row["agreement_id"])
                 moments.append(at)
     return pa.table({"entity_id": pa.array(names, pa.string()), "as_of": pa.array(moments, pa.timestamp("us"))})
+
+
+def why_not_up_for_renewal(agreement: Mapping[str, object], on: date) -> str | None:
+    """Why an agreement is not asked about on a local day; None when it is up for renewal.
+
+    Parameters
+    ----------
+    agreement : mapping
+        Its `kind`, `starts_on`, `signed_on`, `ends_on`, `cancelled_at` and `next_on`, the day on which the one that
+        renews it was signed; what is missing is unknown.
+    on : date
+        The day.
+
+    Examples
+    --------
+    >>> yearly = {"kind": "subscription", "starts_on": date(2026, 1, 1), "ends_on": date(2026, 12, 31)}
+    >>> why_not_up_for_renewal(yearly, date(2026, 11, 1)) is None
+    True
+    >>> why_not_up_for_renewal(yearly, date(2026, 3, 1))
+    'It is asked about in the last 120 days before its last day, 305 days ahead.'
+    """
+    days = {name: cast("date | None", agreement.get(name)) for name in _DAYS}
+    ends, began = days["ends_on"], [day for day in (days["starts_on"], days["signed_on"]) if day is not None]
+    if agreement.get("kind") not in RENEWABLE_KINDS:
+        return f"Only agreements of the kinds {' and '.join(RENEWABLE_KINDS)} are renewed."
+    if ends is None:
+        return "It has no last day on which a renewal would be due."
+    if not began or max(began) >= on:
+        return "It had not begun at that moment."
+    if any(day is not None and day <= on for day in (days["cancelled_at"], days["next_on"])):
+        return "Nothing is open any more: it was cancelled or renewed."
+    if on > ends:
+        return "Its last day has passed."
+    if (ends - on).days > DAYS_BEFORE[0]:
+        return (
+            f"It is asked about in the last {DAYS_BEFORE[0]} days before its last day, {(ends - on).days} days ahead."
+        )
+    return None
+
+
+_DAYS = ("starts_on", "signed_on", "ends_on", "cancelled_at", "next_on")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from serving.schemas import RowStatus, Trend
@@ -29,7 +30,7 @@ class EvidenceOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRow:
-    """One answered row."""
+    """One answered row; `details` are the task's own fields, which an answer shows beside the others."""
 
     entity_id: str | None
     status: RowStatus
@@ -46,14 +47,26 @@ class AnswerRow:
     as_of: datetime | None = None
     evidence: EvidenceOut | None = None
     message: str | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreOut:
-    """The answer to a scoring request."""
+_COMMON = tuple(one.name for one in fields(AnswerRow) if one.name != "details")
 
-    task: str
-    rows: list[AnswerRow]
+
+def as_answer(row: AnswerRow, own_fields: Sequence[str]) -> dict[str, object]:
+    """The row as it is answered and kept: the task's own fields beside those of every task, null where unknown.
+
+    Examples
+    --------
+    >>> row = AnswerRow(entity_id="O-1", status=RowStatus.SCORED, details={"slip_risk": 0.2})
+    >>> answer = as_answer(row, ("slip_risk", "amount_ratio"))
+    >>> answer["entity_id"], answer["slip_risk"], answer["amount_ratio"]
+    ('O-1', 0.2, None)
+    """
+    answer: dict[str, object] = {name: getattr(row, name) for name in _COMMON}
+    for name in own_fields:
+        answer[name] = row.details.get(name)
+    return answer
 
 
 def not_found(entity_id: str) -> AnswerRow:

@@ -17,7 +17,6 @@ from starlette.types import ASGIApp
 
 from crm.app_database import open_database
 from crm.config import Config
-from models.tasks.lead_score import TASK
 from serving.api_page import POLICY, render_api
 from serving.auth import Keyring, declared_scope, require_scopes
 from serving.background import follow
@@ -27,6 +26,7 @@ from serving.guard import Guard, Limits
 from serving.live import Live
 from serving.prediction_log import PredictionLog
 from serving.routes import health, models, predictions, scores
+from serving.score_tasks import scored_tasks
 from serving.service import Service
 
 log = structlog.get_logger("serving.app")
@@ -69,7 +69,7 @@ def create_app(config: Config, *, clock: Callable[[], datetime] = utc_now, watch
         app.state.service = service
         service.predictions.start()
         watching = asyncio.create_task(follow(service)) if watch else None
-        log.info("ready", champion=service.live.state.champion is not None)
+        log.info("ready", champions=[task for task, state in service.live.states.items() if state.champion is not None])
         try:
             yield {"service": service}
         finally:
@@ -81,7 +81,7 @@ def create_app(config: Config, *, clock: Callable[[], datetime] = utc_now, watch
 
     app = Documented(
         title="salescast",
-        summary="Lead scores with reasons.",
+        summary="Scores of leads, opportunities, customers, agreements and invoices, with reasons.",
         version="1",
         lifespan=lifespan,
         docs_url=None,
@@ -119,9 +119,11 @@ def _state_scopes(app: FastAPI) -> None:
 
 def _make_service(config: Config, clock: Callable[[], datetime]) -> Service:
     engine = open_database(config.database.url)
-    live = Live(config, TASK.name)
+    tasks = scored_tasks()
+    live = Live(config, tuple(tasks))
     service = Service(
         config=config,
+        tasks=tasks,
         engine=engine,
         keyring=Keyring(engine, clock, config.serving.key_cache_seconds),
         predictions=PredictionLog(engine, config.spool_folder),

@@ -146,6 +146,10 @@ class Requires:
 
 
 LeadScorer = Annotated[Principal, Depends(Requires(Scope.LEADS_SCORE))]
+OpportunityScorer = Annotated[Principal, Depends(Requires(Scope.OPPORTUNITIES_SCORE))]
+AccountScorer = Annotated[Principal, Depends(Requires(Scope.ACCOUNTS_SCORE))]
+AgreementScorer = Annotated[Principal, Depends(Requires(Scope.AGREEMENTS_SCORE))]
+InvoiceScorer = Annotated[Principal, Depends(Requires(Scope.INVOICES_SCORE))]
 PredictionReader = Annotated[Principal, Depends(Requires(Scope.PREDICTIONS_READ))]
 ModelReader = Annotated[Principal, Depends(Requires(Scope.MODELS_READ))]
 MetricsReader = Annotated[Principal, Depends(Requires(Scope.METRICS_READ))]

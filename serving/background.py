@@ -19,23 +19,23 @@ RETRY_SECONDS = 300.0
 
 
 async def follow(service: Service) -> None:
-    """Load what changes and refresh what is out of date, until cancelled."""
-    failed: tuple[int, str] | None = None
-    retry_at = 0.0
+    """Load what changes and refresh what is out of date, task by task, until cancelled."""
+    failed: dict[str, tuple[int, str]] = {}
+    retry_at: dict[str, float] = {}
     while True:
         await asyncio.sleep(POLL_SECONDS)
         await asyncio.to_thread(service.reload)
-        state = service.live.state
-        if state.record is None or state.champion is None or state.is_current:
-            continue
-        wanted = state.record.generation.number, state.champion.published.digest
-        if wanted == failed and time.monotonic() < retry_at:
-            continue
-        if await refresh_aside(service.config, service.live.task):
-            failed = None
-            await asyncio.to_thread(service.reload)
-        else:
-            failed, retry_at = wanted, time.monotonic() + RETRY_SECONDS
+        for task, state in service.live.states.items():
+            if state.record is None or state.champion is None or state.is_current:
+                continue
+            wanted = state.record.generation.number, state.champion.published.digest
+            if wanted == failed.get(task) and time.monotonic() < retry_at[task]:
+                continue
+            if await refresh_aside(service.config, task):
+                failed.pop(task, None)
+                await asyncio.to_thread(service.reload)
+            else:
+                failed[task], retry_at[task] = wanted, time.monotonic() + RETRY_SECONDS
 
 
 async def refresh_aside(config: Config, task: str) -> bool:
@@ -50,5 +50,5 @@ async def refresh_aside(config: Config, task: str) -> bool:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    log.info("refreshed", code=process.returncode, seconds=round(time.monotonic() - started, 1))
+    log.info("refreshed", task=task, code=process.returncode, seconds=round(time.monotonic() - started, 1))
     return process.returncode == 0

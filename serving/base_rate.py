@@ -1,18 +1,26 @@
-"""What can be said of a row before there is a model: how often the event came to rows like these at all."""
+"""What can be said of an entity before there is a model: how often the event came to entities like it at all."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from crm.config import Config
 from crm.engine import quote_name
 from crm.tables import table
-from features.labels import build_labels, event_of, happened_at
+from features.invoice_rows import build_invoice_rows
+from features.labels import Event, build_labels, event_of, happened_at, label_rows
+from features.question import BadQuestion, Question
+from features.spine import build_spine
 from models.task import BaseTask
 from serving.record_view import RecordView
+
+Labels: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +34,54 @@ class BaseRate:
 
 
 def read_base_rate(config: Config, record: RecordView, task: BaseTask) -> BaseRate:
-    """The base rate of a task in the present record."""
+    """The base rate of a task in the present record.
+
+    Leads and opportunities count from their creation, invoices from their issue; accounts and agreements at the
+    moments at which the task asks about them.
+    """
     question = task.question.as_configured(config.tasks)
-    event, stated = event_of(question), table(question.entity)
+    try:
+        event: Event | None = event_of(question)
+    except BadQuestion:
+        event = None
+    needed = (*task.needs, *(event.needs if event else ()), question.entity)
     labels = np.empty(0)
-    if all(record.generation.has(name) for name in (*event.needs, question.entity)):
-        key, clock = quote_name(stated.key[0]), quote_name(str(stated.clock))
-        began = record.query(f"SELECT {key} AS id, {clock} AS began FROM {quote_name(question.entity)}")
-        ids = began.column("id").to_numpy().astype(np.str_)
-        labels = build_labels(
-            began.column("began").cast(pa.timestamp("us")).to_numpy(),
-            happened_at(ids, record.query(event.sql)),
-            horizon_days=question.horizon_days,
-            gap_days=question.gap_days,
-            recorded_to=record.watermark,
-        )
+    if all(record.generation.has(name) for name in needed):
+        labels = _LABELS.get(question.entity, _since_creation)(config, record, question)
     known = labels[np.isfinite(labels)]
     share = float(known.mean()) if len(known) else None
-    return BaseRate(event=event.phrase_en, horizon_days=question.horizon_days, share=share, n=len(known))
+    phrase = event.phrase_en if event else question.event
+    return BaseRate(event=phrase, horizon_days=question.horizon_days, share=share, n=len(known))
+
+
+def _since_creation(config: Config, record: RecordView, question: Question) -> Labels:
+    stated = table(question.entity)
+    key, clock = quote_name(stated.key[0]), quote_name(str(stated.clock))
+    began = record.query(f"SELECT {key} AS id, {clock} AS began FROM {quote_name(question.entity)}")
+    ids = began.column("id").to_numpy().astype(np.str_)
+    return build_labels(
+        began.column("began").cast(pa.timestamp("us")).to_numpy(),
+        happened_at(ids, record.query(event_of(question).sql)),
+        horizon_days=question.horizon_days,
+        gap_days=question.gap_days,
+        recorded_to=record.watermark,
+    )
+
+
+def _when_asked(config: Config, record: RecordView, question: Question) -> Labels:
+    spine = build_spine(record.generation, question, zone=record.zone, seed=config.seed)
+    return label_rows(record.generation, question, spine)
+
+
+def _since_issue(config: Config, record: RecordView, question: Question) -> Labels:
+    rows = build_invoice_rows(record.generation, zone=record.zone, weekly=False)
+    end = question.horizon_days
+    paid = (rows.is_paid & (rows.paid_days <= end)).astype(np.float64)
+    return np.where(rows.is_paid | (rows.watched_days >= end), paid, np.nan)
+
+
+_LABELS: dict[str, Callable[[Config, RecordView, Question], Labels]] = {
+    "accounts": _when_asked,
+    "agreements": _when_asked,
+    "invoices": _since_issue,
+}

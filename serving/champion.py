@@ -10,6 +10,9 @@ from models.champions import Published, bundle_folder, load_champion
 from models.scorer import Scorer
 from serving.answers import EvidenceOut
 
+# Learners that know nothing of an entity.
+_RATES = frozenset({"base_rate", "hazard_rate"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bin:
@@ -56,6 +59,12 @@ class Champion:
     def is_flat(self) -> bool:
         """Whether it was trained on a flat table: rows are asked as they are, without history."""
         return self.predictor.about.horizon_days is None
+
+    @property
+    def is_base_rate(self) -> bool:
+        """Whether it found no signal: its answer is how often, and when, the event comes to any entity."""
+        about = self.predictor.about
+        return about.kind == "base_rate" or about.learner in _RATES
 
     def evidence(self, probability: float) -> EvidenceOut | None:
         """What happened to past rows of about this probability; None where the card has none."""

@@ -38,19 +38,29 @@ def serve(
 
 def refresh(
     context: typer.Context,
-    task: Annotated[str, typer.Argument(help="The task.")] = "lead_score",
+    task: Annotated[str | None, typer.Argument(help="The task; every task with a model by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score everything that is open, so that answers by id stand ready; run after an ingest or a promotion."""
+    from models.champions import NoChampion, current
     from models.task_files import task_named
     from serving.refresh import refresh_scores
+    from serving.score_tasks import scored_tasks
 
-    report = refresh_scores(config_of(context), task_named(task))
+    config = config_of(context)
+    if task is None:
+        tasks = [one for one in scored_tasks().values() if current(config.champions_folder, one.name) is not None]
+        if not tasks:
+            raise NoChampion("no model was promoted yet; `salescast train <task>`, then `salescast promote <task>`")
+    else:
+        tasks = [task_named(task)]
+    reports = [refresh_scores(config, one) for one in tasks]
     if as_json:
-        print_json(report)
+        print_json(reports[0] if task is not None else reports)
         return
-    done = "scored" if report.changed else "stood ready already:"
-    note(f"{report.task}: {done} {report.n_scored:,} open rows as of {report.as_of:%Y-%m-%d %H:%M} UTC")
+    for report in reports:
+        done = "scored" if report.changed else "stood ready already:"
+        note(f"{report.task}: {done} {report.n_scored:,} open rows as of {report.as_of:%Y-%m-%d %H:%M} UTC")
 
 
 @keys_app.command("create")

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from crm.store import Generation
 from serving.access import read_organisation
 from serving.keys import MadeKey, list_keys, make_key, make_user, revoke_key
-from serving.roles import Role, Scope, Sees
+from serving.roles import SCORE_SCOPES, Role, Scope, Sees
 
 DEMO_DAYS = 30
 DEMO_LABEL = "demo"
@@ -35,7 +35,7 @@ def make_demo_keys(engine: Engine, generation: Generation, *, now: datetime) -> 
     if rep_id is not None:
         make_user(engine, "demo-rep", Role.REP, sees=Sees.REP, rep_id=rep_id, now=now)
         logins.append("demo-rep")
-    granted = (Scope.LEADS_SCORE, Scope.PREDICTIONS_READ, Scope.MODELS_READ)
+    granted = (*SCORE_SCOPES, Scope.PREDICTIONS_READ, Scope.MODELS_READ)
     make_user(engine, "demo-service", Role.SERVICE, sees=Sees.ALL, scopes=granted, now=now)
     make_user(engine, "demo-data-scientist", Role.DATA_SCIENTIST, sees=Sees.NONE, now=now)
     logins += ["demo-service", "demo-data-scientist"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from threading import Lock
 
@@ -37,9 +37,11 @@ class JoinedFeatures:
         The record.
     groups : sequence of FeatureGroup
         The groups whose reached sources are wanted.
+    without : collection of str
+        Names of sources that somebody else brings.
     """
 
-    def __init__(self, record: RecordView, groups: Sequence[FeatureGroup]) -> None:
+    def __init__(self, record: RecordView, groups: Sequence[FeatureGroup], without: Collection[str] = ()) -> None:
         self._record = record
         self._lock = Lock()
         self._kept: OrderedDict[tuple[str, str, datetime], dict[str, Value]] = OrderedDict()
@@ -50,13 +52,13 @@ class JoinedFeatures:
             for feature in group.features:
                 if not isinstance(feature.primitive, Attribute | Calendar):
                     source = source_of(feature.primitive)
-                    if source.reach:
+                    if source.reach and source.name not in without:
                         by_source.setdefault(source, []).append(feature)
-        has_changes = record.generation.has("changes")
+        has_changes = record.has("changes")
         self._queries = {
             source: compile_source(source, features, with_changes=has_changes)
             for source, features in by_source.items()
-            if record.generation.has(source.table)
+            if record.has(source.table)
         }
 
     @property
@@ -80,7 +82,7 @@ class JoinedFeatures:
     def _keys_of(self, source: Source) -> list[str]:
         key, name = quote_name(source.key), quote_name(source.table)
         texts = f"SELECT CAST({key} AS VARCHAR) AS k FROM {name}"
-        if self._record.generation.has("changes"):
+        if self._record.has("changes"):
             # A mutable key counts as it stood when the row came to be.
             texts += (
                 f" UNION SELECT old_value FROM changes WHERE entity = {quote_text(source.table)} "

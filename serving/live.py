@@ -1,12 +1,16 @@
-"""What answers right now - record, champion, scores - swapped as one reference when files on disk change.
+"""What answers right now - record, champions, scores - each swapped as one reference when files on disk change.
 
-Each request takes `Live.state` once and keeps it, so no answer mixes two champions.
+The record is loaded once and shared by all tasks. Each request takes the `State` of its task once and keeps it, so
+no answer mixes two champions.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 
@@ -18,17 +22,19 @@ from serving.champion import Champion, read_champion
 from serving.record_view import RecordView
 from serving.score_table import BadScores, ScoreTable, read_scores
 
+T = TypeVar("T")
+
 log = structlog.get_logger("serving.live")
 
 POLL_SECONDS = 1.0
 # A part that could not be read is tried again that seldom while its pointer stays the same.
 _RETRY_POLLS = 30
-_Mark = tuple[int, int] | None
+_Mark: TypeAlias = tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """The parts that answer, and why one is missing.
+    """The parts that answer for one task, and why one is missing.
 
     Attributes
     ----------
@@ -55,63 +61,93 @@ class State:
         )
 
 
+class _Part(Generic[T]):
+    """One thing behind a pointer on disk: what was loaded last, and why it is missing or older than what lies there."""
+
+    def __init__(self, name: str, pointer: Path, load: Callable[[], T | None], absent: str) -> None:
+        self.value: T | None = None
+        self.missing: str | None = absent
+        self._name = name
+        self._pointer = pointer
+        self._load = load
+        self._absent = absent
+        self._mark: _Mark = None
+        self._polls = 0
+
+    def reload(self) -> None:
+        """Load it when its pointer changed; what cannot be read leaves the one before in place."""
+        mark, is_first = _mark(self._pointer), self._polls == 0
+        self._polls += 1
+        unchanged = not is_first and mark == self._mark
+        if unchanged and not (self.missing is not None and self._polls % _RETRY_POLLS == 0):
+            return
+        self._mark = mark
+        try:
+            self.value = self._load()
+        except NoRecord:
+            self.missing = self._absent
+        except (BrokenStore, BadBundle, BadScores, OSError, ValueError) as error:
+            self.missing = f"cannot be read ({type(error).__name__})"
+            if not unchanged:
+                log.warning("part cannot be loaded", part=self._name, error=type(error).__name__)
+        else:
+            self.missing = self._absent if self.value is None else None
+
+
 class Live:
-    """Watches the pointers of the record, the champion and the scores of one task.
+    """Watches the pointers of the record, and of each task's champion and scores.
 
     Parameters
     ----------
     config : Config
         The settings.
-    task : str
-        The task.
+    tasks : sequence of str
+        The tasks.
     """
 
-    def __init__(self, config: Config, task: str) -> None:
+    def __init__(self, config: Config, tasks: Sequence[str]) -> None:
         self.config = config
-        self.task = task
-        self.state = State(missing={})
-        self._marks: dict[str, _Mark] = {}
-        self._polls = 0
+        self.tasks = tuple(tasks)
+        self.states: dict[str, State] = {task: State(missing={}) for task in self.tasks}
+        self._record = _Part("record", config.record_folder / "current", self._load_record, _NO_RECORD)
+        self._champions = {task: self._champion_part(task) for task in self.tasks}
+        self._scores = {task: self._scores_part(task) for task in self.tasks}
+
+    @property
+    def record(self) -> RecordView | None:
+        """The record; None before the first ingest."""
+        return self._record.value
 
     def reload(self) -> None:
         """Load whatever changed on disk; a part that cannot be read leaves the one before in place."""
-        self._polls += 1
-        state = self.state
-        missing = dict(state.missing)
-        for part, path in self._pointers().items():
-            mark = _mark(path)
-            unchanged = part in self._marks and self._marks[part] == mark
-            if unchanged and not (part in missing and self._polls % _RETRY_POLLS == 0):
-                continue
-            try:
-                state = self._with(part, state)
-            except (NoRecord, BrokenStore, BadBundle, BadScores, OSError, ValueError) as error:
-                missing[part] = _reason(part, error)
-                if not unchanged:
-                    log.warning("part cannot be loaded", part=part, error=type(error).__name__)
-            else:
-                missing.pop(part, None)
-                if getattr(state, part) is None:
-                    missing[part] = _ABSENT[part]
-            self._marks[part] = mark
-        if state is not self.state or missing != self.state.missing:
-            self.state = replace(state, missing=missing)
-        metrics.CHAMPION.labels(self.task).set(state.champion is not None)
+        self._record.reload()
+        for task in self.tasks:
+            self._champions[task].reload()
+            self._scores[task].reload()
+            state = self._state_of(task)
+            if not _same(state, self.states[task]):
+                self.states = {**self.states, task: state}
+            metrics.CHAMPION.labels(task).set(state.champion is not None)
 
-    def _pointers(self) -> dict[str, Path]:
-        config = self.config
-        return {
-            "record": config.record_folder / "current",
-            "champion": config.champions_folder / self.task / "current.json",
-            "scores": config.scores_folder / self.task / "current",
-        }
+    def _state_of(self, task: str) -> State:
+        champion, scores = self._champions[task], self._scores[task]
+        missing = {"record": self._record.missing, "champion": champion.missing, "scores": scores.missing}
+        return State(
+            record=self._record.value,
+            champion=champion.value,
+            scores=scores.value,
+            missing={part: reason for part, reason in missing.items() if reason is not None},
+        )
 
-    def _with(self, part: str, state: State) -> State:
-        if part == "record":
-            return replace(state, record=self._load_record())
-        if part == "champion":
-            return replace(state, champion=read_champion(self.config.champions_folder, self.task))
-        return replace(state, scores=read_scores(self.config.scores_folder, self.task))
+    def _champion_part(self, task: str) -> _Part[Champion]:
+        folder = self.config.champions_folder
+        absent = f"no model was promoted yet: salescast train {task}, then salescast promote {task}"
+        return _Part(f"{task}.champion", folder / task / "current.json", partial(read_champion, folder, task), absent)
+
+    def _scores_part(self, task: str) -> _Part[ScoreTable]:
+        folder = self.config.scores_folder
+        absent = f"no refresh was made yet: salescast refresh {task}"
+        return _Part(f"{task}.scores", folder / task / "current", partial(read_scores, folder, task), absent)
 
     def _load_record(self) -> RecordView:
         view = RecordView(Store(self.config.record_folder).current(), self.config.company.zone)
@@ -119,15 +155,12 @@ class Live:
         return view
 
 
-_ABSENT = {
-    "record": "nothing was taken in yet: salescast ingest",
-    "champion": "no model was promoted yet: salescast train, then salescast promote",
-    "scores": "no refresh was made yet: salescast refresh",
-}
+_NO_RECORD = "nothing was taken in yet: salescast ingest"
 
 
-def _reason(part: str, error: Exception) -> str:
-    return _ABSENT[part] if isinstance(error, NoRecord) else f"cannot be read ({type(error).__name__})"
+def _same(one: State, other: State) -> bool:
+    parts = ("record", "champion", "scores")
+    return one.missing == other.missing and all(getattr(one, part) is getattr(other, part) for part in parts)
 
 
 def _mark(path: Path) -> _Mark:

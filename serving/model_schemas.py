@@ -7,7 +7,8 @@ from datetime import datetime
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from serving.schemas import EXAMPLE_ROW, Answer, ScoreRow
+from serving.schemas import EXAMPLE_ROW, Answer
+from serving.score_answers import AnyRow
 
 _MODEL: JsonDict = {
     "task": "lead_score",
@@ -48,7 +49,7 @@ class ModelSummary(Answer):
     question_zh: str = Field(description="What it answers, in Chinese.")
     model_version: str | None = Field(description="The version that answers.")
     digest: str | None = Field(description="SHA-256 of its manifest.")
-    kind: str | None = Field(description="booster, additive, blend, ... or base_rate.")
+    kind: str | None = Field(description="booster, linear, blend, hazard or base_rate.")
     event: str | None = Field(description="What the probability is of.")
     horizon_days: int | None = Field(description="Days within which the event counts.")
     base_rate: float | None = Field(description="The share of training rows that had the event, 0 to 1.")
@@ -116,4 +117,4 @@ class StoredPrediction(Answer):
     model_version: str = Field(description="The version that answered.")
     digest: str = Field(description="SHA-256 of that model's manifest.")
     created_at: datetime = Field(description="When it was answered, UTC.")
-    answer: ScoreRow = Field(description="The row, as it was answered.")
+    answer: AnyRow = Field(description="The row, as it was answered.")

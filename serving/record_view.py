@@ -4,33 +4,50 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from crm.clocks import AsOf, is_visible, moment, value_as_known
-from crm.engine import quote_name, quote_text
+from crm.clocks import AsOf, is_visible, moment
+from crm.engine import Engine, quote_name, quote_text
+from crm.settlements import register_derived
 from crm.store import Generation
 from crm.tables import table
+from crm.tables_derived import DERIVED_TABLES
+from features.build import build_features
+from features.spec import FeatureGroup
 from serving.access import Organisation, VisibleReps, read_organisation, visible_reps
 from serving.roles import Principal
 
 _MOST_ROWS_JOINED = 5000
 _MOST_CACHED = 512
-# Columns that say an entity is closed: from that moment on there is nothing left to score.
-CLOSED_BY: dict[str, tuple[str, ...]] = {"leads": ("converted_at", "disqualified_at")}
+# Entities that belong to whoever has the agreement or the account; leads and opportunities are somebody's own.
+_LENT = frozenset({"agreements", "invoices"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityState:
-    """Who owns an entity, and what can be said of it at a moment."""
+    """Who owns an entity, and what can be said of it at a moment.
+
+    Attributes
+    ----------
+    rep_id : str or None
+        The owner.
+    closed : str or None
+        Why there is nothing to score at that moment; None while it is open.
+    """
 
     rep_id: str | None
-    exists: bool
-    is_open: bool
+    closed: str | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to score."""
+        return self.closed is None
 
 
 class RecordView:
@@ -52,6 +69,27 @@ class RecordView:
         self._organisation: Organisation | None = None
         self._seen: dict[tuple[Principal, date], VisibleReps] = {}
         self._joined: OrderedDict[tuple[str, str, str], list[dict[str, object]]] = OrderedDict()
+        self._tables = frozenset(generation.tables)
+
+    def has(self, name: str) -> bool:
+        """Whether a table has rows, or was derived from tables that have."""
+        return name in self._tables
+
+    def derive(self) -> None:
+        """Derive what became of every invoice, once, so that the derived tables can be read like any other."""
+        with self._lock:
+            self._tables = register_derived(self._engine, self._tables, DERIVED_TABLES, self.zone)
+
+    def features(self, groups: Sequence[FeatureGroup], spine: pa.Table) -> pa.Table:
+        """The features of a spine's rows, same order, derived tables among what they are made of."""
+        with self._lock:
+            return build_features(self._engine, groups, spine, zone=self.zone, tables=self._tables)
+
+    @contextmanager
+    def engine(self) -> Iterator[Engine]:
+        """The engine, for whoever brings rows of its own to a query; nobody else asks it meanwhile."""
+        with self._lock:
+            yield self._engine
 
     @property
     def watermark(self) -> datetime:
@@ -91,42 +129,40 @@ class RecordView:
 
     def owners(self, entity: str, ids: pa.Array) -> list[str | None]:
         """The owners of entities, same order."""
-        stated = table(entity)
-        key = quote_name(stated.key[0])
         asked = pa.table({"n": pa.array(range(len(ids)), pa.int64()), "id": ids})
-        rows = self.query_over(
-            "asked", asked, f"SELECT a.n, e.rep_id FROM asked a LEFT JOIN {quote_name(entity)} e ON e.{key} = a.id"
-        )
-        owners: list[str | None] = rows.sort_by("n").column("rep_id").to_pylist()
+        text = f"SELECT a.n, o.rep_id FROM asked a LEFT JOIN ({self._owned(entity)}) o ON o.id = a.id"
+        owners: list[str | None] = self.query_over("asked", asked, text).sort_by("n").column("rep_id").to_pylist()
         return owners
 
-    def states(self, entity: str, ids: Sequence[str], at: datetime) -> dict[str, EntityState]:
-        """What is known of those of the entities that exist, by id."""
-        if not self.generation.has(entity):
+    def existing(self, entity: str, ids: Sequence[str], at: datetime) -> dict[str, tuple[str | None, bool]]:
+        """The owner of those of the entities that exist, and whether they were there at a moment, by id."""
+        if not self.has(entity):
             return {}
         stated, when = table(entity), self.as_of(at)
         key = quote_name(stated.key[0])
         listed = ", ".join(quote_text(value) for value in dict.fromkeys(ids))
         rows = self.query(
-            f"SELECT e.{key} AS id, e.rep_id, {is_visible(stated, 'e', when)} AS visible, "
-            f"{self._is_open(entity, 'e', when)} AS is_open "
-            f"FROM {quote_name(entity)} e WHERE e.{key} IN ({listed})"
+            f"SELECT e.{key} AS id, o.rep_id, {is_visible(stated, 'e', when)} AS visible FROM {quote_name(entity)} e "
+            f"JOIN ({self._owned(entity)}) o ON o.id = e.{key} WHERE e.{key} IN ({listed})"
         )
-        return {
-            row["id"]: EntityState(
-                rep_id=row["rep_id"], exists=bool(row["visible"]), is_open=bool(row["visible"] and row["is_open"])
-            )
-            for row in rows.to_pylist()
-        }
+        return {row["id"]: (row["rep_id"], bool(row["visible"])) for row in rows.to_pylist()}
 
-    def _is_open(self, entity: str, alias: str, when: AsOf) -> str:
+    def _owned(self, entity: str) -> str:
+        """SQL of `id` and `rep_id`: the owner of an entity, else of the agreement or the account it belongs to."""
         stated = table(entity)
-        closings = [value_as_known(stated, stated.column(name), alias, when) for name in CLOSED_BY[entity]]
-        return " AND ".join(f"({closing}) IS NULL" for closing in closings)
+        key = quote_name(stated.key[0])
+        owners, joins = ["e.rep_id"] if stated.has("rep_id") else [], ""
+        for other in ("agreements", "accounts"):
+            named = table(other).key[0]
+            if other != entity and stated.has(named) and entity in _LENT and self.has(other):
+                owners.append(f"{other}.rep_id")
+                joins += f" LEFT JOIN {other} ON {other}.{named} = e.{named}"
+        owner = f"COALESCE({', '.join(owners)})" if owners else "CAST(NULL AS VARCHAR)"
+        return f"SELECT e.{key} AS id, {owner} AS rep_id FROM {quote_name(entity)} e{joins}"
 
     def rows_where(self, name: str, column: str, value: str) -> list[dict[str, object]]:
         """The rows of a table whose column holds a value; the latest asked for are kept in memory."""
-        if not self.generation.has(name):
+        if not self.has(name):
             return []
         asked = (name, column, value)
         with self._lock:

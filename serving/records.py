@@ -7,14 +7,14 @@ ISO 8601 with an offset and become UTC, as the record holds them. A message name
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from typing import TypeAlias
 
-from crm.schema import Column, DType
-from crm.tables import TABLES, table
+from crm.schema import Column, DType, Table
+from crm.tables import table
 
 Row: TypeAlias = Mapping[str, object]
 
@@ -48,14 +48,15 @@ class RecordForm:
         The columns of a row.
     key : str
         The column that names the entity.
-    events : mapping of str to sequence of Column
+    events : mapping of str to Table
         The lists of rows that may come along, by name.
     """
 
-    def __init__(self, columns: Sequence[Column], key: str, events: Mapping[str, Sequence[Column]]) -> None:
+    def __init__(self, columns: Sequence[Column], key: str, events: Mapping[str, Table]) -> None:
         self.columns = {column.name: column for column in columns}
         self.key = key
-        self.events = {name: {column.name: column for column in stated} for name, stated in events.items()}
+        self.events = dict(events)
+        self._event_columns = {name: {column.name: column for column in t.columns} for name, t in events.items()}
 
     def entity_id(self, record: object) -> str | None:
         """The entity's id when the row states one that can be answered with."""
@@ -92,8 +93,8 @@ class RecordForm:
     def _event(self, name: str, place: int, row: object) -> Row:
         if not isinstance(row, dict):
             raise BadRecord(f"events.{name}.{place}: expected an object of columns")
-        found = _read_row(row, self.events[name], f"events.{name}.{place}: column")
-        stated = TABLES[name]
+        found = _read_row(row, self._event_columns[name], f"events.{name}.{place}: column")
+        stated = self.events[name]
         if stated.clock is not None and found.get(stated.clock) is None:
             raise BadRecord(f"events.{name}.{place}: column {stated.clock} is required")
         # Rows without a key are told apart, and ordered within one moment, by their place.
@@ -101,12 +102,21 @@ class RecordForm:
         return {**found, **keys}
 
 
-def form_of_table(entity: str, custom: Mapping[str, DType], event_tables: Iterable[str]) -> RecordForm:
+def form_of_table(entity: str, custom: Mapping[str, DType], events: Mapping[str, str]) -> RecordForm:
     """The form of a row of a table of the record, with its custom columns.
+
+    Parameters
+    ----------
+    entity : str
+        The table.
+    custom : mapping of str to DType
+        Its custom columns.
+    events : mapping of str to str
+        The lists of rows that may come along: their table by their name.
 
     Examples
     --------
-    >>> form = form_of_table("leads", {"budget": DType.MONEY}, ["activities"])
+    >>> form = form_of_table("leads", {"budget": DType.MONEY}, {"activities": "activities"})
     >>> form.read({"lead_id": "L1", "budget": 12.5}).row
     {'lead_id': 'L1', 'budget': 1250}
     """
@@ -114,8 +124,7 @@ def form_of_table(entity: str, custom: Mapping[str, DType], event_tables: Iterab
     columns = [*stated.columns, *(_custom(name, dtype) for name, dtype in custom.items())]
     if "account_id" not in stated.names:
         columns.append(Column(name="account_id", dtype=DType.TEXT, doc="The account to join."))
-    events = {name: TABLES[name].columns for name in event_tables}
-    return RecordForm(columns, stated.key[0], events)
+    return RecordForm(columns, stated.key[0], {name: table(named) for name, named in events.items()})
 
 
 def _custom(name: str, dtype: DType) -> Column:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,10 +20,11 @@ import pyarrow as pa
 from crm.config import Config
 from crm.store import Store
 from models.champions import NoChampion
-from models.predictor import N_REASONS, score_of
+from models.predictor import score_of
 from models.task import BaseTask
 from serving.champion import Champion, read_champion
 from serving.inputs import Inputs, make_inputs
+from serving.judge import Judged, days_of, judge_table
 from serving.record_view import RecordView
 from serving.score_table import About, BadScores, read_scores, write_scores
 from serving.trend import TREND_DAYS, trend_between
@@ -79,7 +80,7 @@ def refresh_scores(config: Config, task: BaseTask) -> RefreshReport:
             generation=generation.number,
             digest=champion.published.digest,
             model_version=champion.version,
-            kind=champion.predictor.about.kind,
+            is_base_rate=champion.is_base_rate,
             event=champion.predictor.about.event,
             horizon_days=champion.predictor.about.horizon_days,
             as_of=generation.recorded_to.isoformat(),
@@ -87,7 +88,7 @@ def refresh_scores(config: Config, task: BaseTask) -> RefreshReport:
         ready = _ready(config, about)
         if ready is None:
             record = RecordView(generation, config.company.zone)
-            rows = score_open(record, champion, make_inputs(config, record, champion, task))
+            rows = score_open(task, record, champion, make_inputs(config, record, champion, task))
             write_scores(config.scores_folder, about, rows)
     return RefreshReport(
         task=task.name,
@@ -107,18 +108,19 @@ def _ready(config: Config, about: About) -> int | None:
     return len(scores) if scores is not None and scores.about == about else None
 
 
-def score_open(record: RecordView, champion: Champion, inputs: Inputs) -> pa.Table:
+def score_open(task: BaseTask, record: RecordView, champion: Champion, inputs: Inputs) -> pa.Table:
     """The scores of everything open at the watermark, as columns of `score_table.SCHEMA`."""
     now, before = record.watermark, record.watermark - timedelta(days=TREND_DAYS)
     ids, rep_ids = inputs.open_entities(now)
-    probability, reasons = _score(inputs, champion, ids, now)
+    judged = _judge(task, record, champion, inputs, ids, now)
+    probability = np.array([one.probability for one in judged], dtype=np.float64)
     earlier: dict[str, int] = {}
     if not champion.is_flat:
         present = set(ids)
         ids_before = [name for name in inputs.open_entities(before)[0] if name in present]
-        scores = [score_of(p) for p in _probabilities(inputs, champion, ids_before, before).tolist()]
+        scores = [score_of(p) for p in _probabilities(record, champion, inputs, ids_before, before)]
         earlier = dict(zip(ids_before, scores, strict=True))
-    score = [score_of(p) for p in probability.tolist()]
+    score = [score_of(one.probability) for one in judged]
     ordered = np.sort(probability)
     shares = np.searchsorted(ordered, probability, side="right") / max(1, len(ordered))
     return pa.table(
@@ -128,32 +130,34 @@ def score_open(record: RecordView, champion: Champion, inputs: Inputs) -> pa.Tab
             "probability": probability,
             "score": pa.array(score, pa.int64()),
             "percentile": pa.array([round(100 * share) for share in shares.tolist()], pa.int64()),
-            "trend": [trend_between(earlier.get(name), one).value for name, one in zip(ids, score, strict=True)],
+            "trend": pa.array(
+                [trend_between(earlier.get(name), one).value for name, one in zip(ids, score, strict=True)], pa.string()
+            ),
             "score_before": pa.array([earlier.get(name) for name in ids], pa.int64()),
-            "reasons": pa.array(reasons, pa.string()),
+            "reasons": pa.array([orjson.dumps(one.reasons).decode() for one in judged], pa.string()),
+            "details": pa.array([orjson.dumps(one.details).decode() for one in judged], pa.string()),
         }
     )
 
 
-def _score(
-    inputs: Inputs, champion: Champion, ids: Sequence[str], at: datetime
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], list[str]]:
-    predictor = champion.predictor
-    parts, reasons = [], []
+def _judge(
+    task: BaseTask, record: RecordView, champion: Champion, inputs: Inputs, ids: Sequence[str], at: datetime
+) -> list[Judged]:
+    judged: list[Judged] = []
     for first in range(0, len(ids), _CHUNK):
-        table = inputs.rows(ids[first : first + _CHUNK], at)
-        parts.append(predictor.predict_table(table))
-        for found in predictor.explain_table(table, n_reasons=N_REASONS):
-            reasons.append(orjson.dumps([asdict(one) for one in found]).decode())
-    return np.concatenate(parts) if parts else np.empty(0), reasons
+        rows = inputs.rows(ids[first : first + _CHUNK], at)
+        judged += judge_table(task, champion, rows, days_of([at] * rows.num_rows, record.zone))
+    return judged
 
 
 def _probabilities(
-    inputs: Inputs, champion: Champion, ids: Sequence[str], at: datetime
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    if not ids:
-        return np.empty(0)
-    return champion.predictor.predict_table(inputs.rows(ids, at))
+    record: RecordView, champion: Champion, inputs: Inputs, ids: Sequence[str], at: datetime
+) -> list[float]:
+    found: list[float] = []
+    for first in range(0, len(ids), _CHUNK):
+        rows = inputs.rows(ids[first : first + _CHUNK], at)
+        found += champion.predictor.predict_table(rows, days_of([at] * rows.num_rows, record.zone)).tolist()
+    return found
 
 
 @contextmanager

@@ -20,6 +20,10 @@ class Scope(StrEnum):
     """What a route demands, `noun:verb`."""
 
     LEADS_SCORE = "leads:score"
+    OPPORTUNITIES_SCORE = "opportunities:score"
+    ACCOUNTS_SCORE = "accounts:score"
+    AGREEMENTS_SCORE = "agreements:score"
+    INVOICES_SCORE = "invoices:score"
     PREDICTIONS_READ = "predictions:read"
     MODELS_READ = "models:read"
     METRICS_READ = "metrics:read"
@@ -34,10 +38,20 @@ class Sees(StrEnum):
     NONE = "none"
 
 
+# One for each kind of entity: a service is granted those it needs, and a key made for leads opens nothing else.
+SCORE_SCOPES = frozenset(
+    {
+        Scope.LEADS_SCORE,
+        Scope.OPPORTUNITIES_SCORE,
+        Scope.ACCOUNTS_SCORE,
+        Scope.AGREEMENTS_SCORE,
+        Scope.INVOICES_SCORE,
+    }
+)
 ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
-    Role.DIRECTOR: frozenset({Scope.LEADS_SCORE, Scope.PREDICTIONS_READ, Scope.MODELS_READ, Scope.METRICS_READ}),
-    Role.MANAGER: frozenset({Scope.LEADS_SCORE, Scope.PREDICTIONS_READ, Scope.MODELS_READ}),
-    Role.REP: frozenset({Scope.LEADS_SCORE, Scope.PREDICTIONS_READ}),
+    Role.DIRECTOR: SCORE_SCOPES | {Scope.PREDICTIONS_READ, Scope.MODELS_READ, Scope.METRICS_READ},
+    Role.MANAGER: SCORE_SCOPES | {Scope.PREDICTIONS_READ, Scope.MODELS_READ},
+    Role.REP: SCORE_SCOPES | {Scope.PREDICTIONS_READ},
     # A service may do what it was granted, and nothing because it is a service.
     Role.SERVICE: frozenset(),
     Role.DATA_SCIENTIST: frozenset({Scope.MODELS_READ, Scope.METRICS_READ}),

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.config import JsonDict
 
-from crm.schema import DType
-from crm.tables import table
-
-MOST_ROWS = 1000
 _FIRST_YEAR = 1990
-_LEAD: JsonDict = {
-    "lead_id": "L-1042",
-    "created_at": "2026-03-02T09:30:00+08:00",
-    "channel": "web",
-    "region": "East",
-    "industry": "Manufacturing",
-    "employees": 240,
-}
 _REASON: JsonDict = {
     "feature": "n_meetings_30d",
     "value": 3.0,
@@ -48,7 +36,7 @@ EXAMPLE_ROW: JsonDict = {
 }
 
 
-def _told(en: str, zh: str, **bounds: Any) -> Any:
+def told(en: str, zh: str, **bounds: Any) -> Any:
     """A field with its meaning in both languages."""
     return Field(description=en, json_schema_extra={"x-description-zh": zh}, **bounds)
 
@@ -95,88 +83,6 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-03-31T08:00:00+08:00"]}),
 ]
 EntityId = Annotated[str, Field(min_length=1, max_length=200)]
-_JSON_TYPE: dict[DType, JsonDict] = {
-    DType.TEXT: {"type": "string"},
-    DType.TEXTS: {"type": "array", "items": {"type": "string"}},
-    DType.INTEGER: {"type": "integer"},
-    DType.NUMBER: {"type": "number"},
-    DType.MONEY: {"type": "number"},
-    DType.FLAG: {"type": "boolean"},
-    DType.DATE: {"type": "string", "format": "date"},
-    DType.TIMESTAMP: {"type": "string", "format": "date-time"},
-}
-
-
-def record_schema(name: str) -> JsonDict:
-    """The JSON schema of a row of a table of the record, as it may come with a request."""
-    properties: dict[str, Any] = {}
-    for column in table(name).columns:
-        unit = ", in currency units" if column.dtype is DType.MONEY else f", {column.unit}" if column.unit else ""
-        allowed = {"enum": list(column.values)} if column.values else {}
-        properties[column.name] = {
-            **_JSON_TYPE[column.dtype],
-            **allowed,
-            "description": f"{column.doc.rstrip('.')}{unit}.",
-        }
-    properties["account_id"] = {"type": "string", "description": "Joins what is known of the account, where visible."}
-    properties["events"] = {
-        "type": "object",
-        "description": "Lists of rows by table, for instance `activities`, in the columns of that table.",
-        "additionalProperties": {"type": "array", "items": {"type": "object"}},
-    }
-    return {
-        "type": "object",
-        "description": "The entity's own columns, custom ones too; all may be left out or null. Where the company "
-        "keeps a flat table the columns are those of its file, written as in the file. A row that does not fit is "
-        "answered `invalid` by itself.",
-        "properties": properties,
-        "additionalProperties": True,
-    }
-
-
-Record = Annotated[object, WithJsonSchema(record_schema("leads"))]
-
-
-class ScoreRequest(Request):
-    """Score entities of the record by `ids`, or rows that come with the request as `records`; exactly one of them."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"ids": ["L-1042", "L-1043"]},
-                {"records": [_LEAD], "as_of": "2026-03-31T08:00:00+08:00"},
-            ]
-        }
-    )
-
-    ids: Annotated[list[EntityId], Field(min_length=1, max_length=MOST_ROWS)] | None = Field(
-        default=None,
-        description=f"Ids of entities of the record, 1 to {MOST_ROWS:,}; an id may stand twice.",
-        json_schema_extra={"x-description-zh": "记录中的编号。"},
-    )
-    records: Annotated[list[Record], Field(min_length=1, max_length=MOST_ROWS)] | None = Field(
-        default=None,
-        description=f"Rows to score as they come, 1 to {MOST_ROWS:,}: columns of the record and custom ones, each may "
-        "be left out. A row speaks for itself, whatever id it has: without `created_at` it counts as created at "
-        "`as_of`, and a list of `events` that is left out says that nothing has happened yet. Where the company keeps "
-        "a flat table the columns are those of its file, written as there.",
-        json_schema_extra={
-            "x-description-zh": "随请求发送的待评分行；列名与记录一致，平表则与其文件一致。"
-            "未给 created_at 视为在 as_of 创建，未给 events 视为尚无任何事件。"
-        },
-    )
-    as_of: Moment | None = Field(
-        default=None,
-        description="The moment of the answer, with its offset and not in the future; by default the record's last "
-        "refresh for ids, and now for records. It stands above `fresh`.",
-        json_schema_extra={"x-description-zh": "答案的时点，须带时区偏移且不晚于现在。"},
-    )
-
-    @model_validator(mode="after")
-    def _one_form(self) -> Self:
-        if (self.ids is None) == (self.records is None):
-            raise ValueError("expected either ids or records")
-        return self
 
 
 class RowStatus(StrEnum):
@@ -203,23 +109,21 @@ class Trend(StrEnum):
 class ReasonAnswer(Answer):
     """One reason: score points that it adds or takes away."""
 
-    feature: str = _told("Name of the feature or column.", "特征或列的名称。")
-    value: float | str | bool | None = _told(
-        "Its value for this row; null when unknown.", "该行的取值；未知时为 null。"
-    )
-    effect: float = _told(
+    feature: str = told("Name of the feature or column.", "特征或列的名称。")
+    value: float | str | bool | None = told("Its value for this row; null when unknown.", "该行的取值；未知时为 null。")
+    effect: float = told(
         "Percentage points of probability that the value adds (above 0) or takes away (below 0).",
         "该取值使概率增加（正）或减少（负）的百分点。",
     )
-    text_en: str = _told("The reason as an English sentence.", "英文说明。")
-    text_zh: str = _told("The reason as a Chinese sentence.", "中文说明。")
+    text_en: str = told("The reason as an English sentence.", "英文说明。")
+    text_zh: str = told("The reason as a Chinese sentence.", "中文说明。")
 
 
 class Evidence(Answer):
     """What happened to past rows of about this probability that the model had not seen."""
 
-    n: int = _told("How many such rows there were; few mean weak evidence.", "此类历史行的数量；越少证据越弱。", ge=0)
-    realised: float = _told("The share of them that had the event, 0 to 1.", "其中实际发生的比例（0–1）。", ge=0, le=1)
+    n: int = told("How many such rows there were; few mean weak evidence.", "此类历史行的数量；越少证据越弱。", ge=0)
+    realised: float = told("The share of them that had the event, 0 to 1.", "其中实际发生的比例（0–1）。", ge=0, le=1)
 
 
 class ScoreRow(Answer):
@@ -227,70 +131,64 @@ class ScoreRow(Answer):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_ROW]})
 
-    entity_id: str | None = _told(
+    entity_id: str | None = told(
         "The id as it was asked for, or that of the record; null for a record without one.",
         "请求或记录中的编号；记录没有编号时为 null。",
     )
-    status: RowStatus = _told(
-        "scored; base_rate: the model is a base rate, too little was known to learn more; abstained: the outcome is "
-        "known or the entity did not exist at `as_of`; insufficient_data: no model was promoted; review: a person has "
-        "to look; not_found: unknown, or not for this key; invalid: `message` says what to mend. Other rows of the "
-        "same request are not touched.",
-        "scored 已评分；base_rate 仅有基准概率；abstained 结果已知或当时尚不存在；insufficient_data 尚无上线模型；"
-        "review 需人工处理；not_found 不存在或无权查看；invalid 输入有误，见 message。",
+    status: RowStatus = told(
+        "scored; base_rate: the model found no signal, so the probability is how often the event comes to any entity, "
+        "without grade, rank and reasons; abstained: nothing is open at `as_of`, `message` says why; "
+        "insufficient_data: no model was promoted; review: a person has to look; not_found: unknown, or not for this "
+        "key; invalid: `message` says what to mend. Other rows of the same request are not touched.",
+        "scored 已评分；base_rate 模型未发现信号，仅有基准概率；abstained 当时无可评分对象，原因见 message；"
+        "insufficient_data 尚无上线模型；review 需人工处理；not_found 不存在或无权查看；"
+        "invalid 输入有误，见 message。",
     )
-    probability: float | None = _told(
+    probability: float | None = told(
         "Calibrated probability, 0 to 1, that `event` comes within `horizon_days` after `as_of`: of 100 rows with 0.3 "
         "about 30 have it.",
         "校准后的概率（0–1）：在 as_of 之后 horizon_days 天内发生 event 的可能性。",
         ge=0,
         le=1,
     )
-    score: int | None = _told(
+    score: int | None = told(
         "The probability in percent, rounded, 1 to 100; high means that `event` is likely.",
         "百分制评分（1–100）；越高越可能发生。",
         ge=1,
         le=100,
     )
-    grade: str | None = _told(
+    grade: str | None = told(
         "A, B, C or D by fixed score cut-offs (75, 50, 25 unless the settings say otherwise); a retraining never "
-        "moves them.",
-        "等级 A–D，按固定分数线（默认 75、50、25），重新训练不会改变分数线。",
+        "moves them. A means that `event` is likely: good for a lead, a warning for a risk.",
+        "等级 A–D，按固定分数线（默认 75、50、25），重新训练不会改变分数线。A 表示 event 很可能发生："
+        "对线索是好事，对风险是警示。",
     )
-    percentile: int | None = _told(
+    percentile: int | None = told(
         "Share in percent, 0 to 100, of the open entities of the last refresh that score no higher; null before one.",
         "在上次刷新的未关闭对象中的百分位（0–100）。",
         ge=0,
         le=100,
     )
-    horizon_days: int | None = _told(
+    horizon_days: int | None = told(
         "Days within which the event counts; null for a flat table without dates.",
         "事件计入的天数；平表为 null。",
     )
-    event: str | None = _told("What the probability is of.", "概率所指的事件。")
-    trend: Trend = _told(
-        "The score against that of seven days before; unknown when there was none.",
-        "与七天前评分相比：improving 上升、steady 平稳、declining 下降、unknown 未知。",
+    event: str | None = told("What the probability is of.", "概率所指的事件。")
+    trend: Trend = told(
+        "The score against that of seven days before; improving is a higher score, whatever the event; unknown when "
+        "there was none.",
+        "与七天前评分相比：improving 评分上升（不论事件好坏）、steady 平稳、declining 下降、unknown 未知。",
     )
-    reasons: list[ReasonAnswer] = _told("The strongest reasons, largest effect first.", "主要原因，按影响从大到小。")
-    prediction_id: str | None = _told(
+    reasons: list[ReasonAnswer] = told("The strongest reasons, largest effect first.", "主要原因，按影响从大到小。")
+    prediction_id: str | None = told(
         "Under this id the row is kept; `GET /v1/predictions/{prediction_id}` gives it again.", "该答案的留存编号。"
     )
-    model_version: str | None = _told("The version of the model that answered.", "作答模型的版本。")
-    as_of: datetime | None = _told(
+    model_version: str | None = told("The version of the model that answered.", "作答模型的版本。")
+    as_of: datetime | None = told(
         "The moment of the answer, UTC: nothing that was recorded later went into it.",
         "答案的时点（UTC）：之后记录的信息未被使用。",
     )
-    evidence: Evidence | None = _told(
+    evidence: Evidence | None = told(
         "What became of past rows of about this probability.", "历史上概率相近的行的实际结果。"
     )
-    message: str | None = _told("Why a row has no score, or what to mend in it.", "没有评分的原因，或需要修正之处。")
-
-
-class ScoreAnswer(Answer):
-    """The answer to a scoring request."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"task": "lead_score", "rows": [EXAMPLE_ROW]}]})
-
-    task: str = Field(description="The task that answered.")
-    rows: list[ScoreRow] = Field(description="One row an id or record, in the order of the request.")
+    message: str | None = told("Why a row has no score, or what to mend in it.", "没有评分的原因，或需要修正之处。")

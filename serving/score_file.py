@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,7 +24,8 @@ from models.task import BaseTask
 from serving.answers import AnswerRow
 from serving.live import Live
 from serving.records import ReadRecord
-from serving.roles import Principal, Role, Scope, Sees
+from serving.roles import SCORE_SCOPES, Principal, Role, Sees
+from serving.score_answers import own_fields
 from serving.scoring import Asked, Scoring
 
 _CHUNK = 2_000
@@ -34,7 +36,7 @@ _OPERATOR = Principal(
     user_id="command line",
     login="command line",
     role=Role.DIRECTOR,
-    scopes=frozenset({Scope.LEADS_SCORE}),
+    scopes=SCORE_SCOPES,
     sees=Sees.ALL,
 )
 
@@ -94,19 +96,20 @@ def score_file(
     if target.suffix not in {".csv", ".parquet"}:
         raise BadTarget(f"{target.name}: --out takes a name that ends in .csv or .parquet")
     generation = Store(config.record_folder).current()
-    live = Live(config, task.name)
+    live = Live(config, [task.name])
     live.reload()
-    if live.state.champion is None:
+    state = live.states[task.name]
+    if state.champion is None:
         raise NoChampion(f"{task.name}: no model was promoted yet; `salescast promote {task.name}` does it")
     batch = read_new_rows(mapping, source, table=task.entity, task=task.name, generation=generation, config=config)
     key = "entity_id" if batch.table == "observations" else table(task.entity).key[0]
-    scoring = Scoring(config, task, live.state)
+    scoring = Scoring(config, task, state)
     asked = Asked(principal=_OPERATOR, now=now)
     answers: list[AnswerRow] = []
     for start in range(0, batch.rows.num_rows, _CHUNK):
         rows = batch.rows.slice(start, _CHUNK).to_pylist()
         answers += scoring.score_rows([ReadRecord(entity_id=row[key], row=row, events={}) for row in rows], asked)
-    flat = flatten_answers(answers)
+    flat = flatten_answers(answers, own_fields(task.entity))
     write_flat(flat, target)
     counts: dict[str, int] = {}
     for answer in answers:
@@ -114,8 +117,16 @@ def score_file(
     return ScoredFile(n_rows=flat.num_rows, rejects=batch.rejects, by_status=counts)
 
 
-def flatten_answers(answers: Sequence[AnswerRow]) -> pa.Table:
-    """Answer rows as a table: one column a field, reasons and evidence in columns of their own."""
+def flatten_answers(answers: Sequence[AnswerRow], own: Sequence[str]) -> pa.Table:
+    """Answer rows as a table: one column a field, reasons and evidence in columns of their own.
+
+    Parameters
+    ----------
+    answers : sequence of AnswerRow
+        The rows.
+    own : sequence of str
+        The task's own fields; a mapping or list among them becomes its JSON text.
+    """
     columns: dict[str, tuple[pa.DataType, list[object]]] = {
         "entity_id": (pa.string(), [row.entity_id for row in answers]),
         "status": (pa.string(), [row.status.value for row in answers]),
@@ -127,6 +138,8 @@ def flatten_answers(answers: Sequence[AnswerRow]) -> pa.Table:
         "event": (pa.string(), [row.event for row in answers]),
         "trend": (pa.string(), [row.trend.value for row in answers]),
     }
+    for name in own:
+        columns[name] = _own_column([row.details.get(name) for row in answers])
     for place in range(N_REASONS):
         reasons = [row.reasons[place] if place < len(row.reasons) else None for row in answers]
         name = f"reason_{place + 1}"
@@ -146,6 +159,13 @@ def flatten_answers(answers: Sequence[AnswerRow]) -> pa.Table:
         "message": (pa.string(), [row.message for row in answers]),
     }
     return pa.table({name: pa.array(values, kind) for name, (kind, values) in columns.items()})
+
+
+def _own_column(values: list[object]) -> tuple[pa.DataType, list[object]]:
+    if all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values):
+        return pa.float64(), values
+    texts = [value if value is None or isinstance(value, str) else orjson.dumps(value).decode() for value in values]
+    return pa.string(), list(texts)
 
 
 def write_flat(rows: pa.Table, target: Path) -> None:

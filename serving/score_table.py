@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +36,7 @@ SCHEMA = pa.schema(
         ("trend", pa.string()),
         ("score_before", pa.int64()),
         ("reasons", pa.string()),
+        ("details", pa.string()),
     ]
 )
 
@@ -52,7 +53,7 @@ class About:
     generation: int
     digest: str
     model_version: str
-    kind: str
+    is_base_rate: bool
     event: str
     horizon_days: int | None
     as_of: str
@@ -70,6 +71,7 @@ class Scored:
     trend: Trend
     score_before: int | None
     reasons: tuple[ReasonOut, ...]
+    details: Mapping[str, object]
 
 
 class ScoreTable:
@@ -106,6 +108,7 @@ class ScoreTable:
         row = dict(zip(SCHEMA.names, (column[place] for column in self._rows), strict=True))
         row["trend"] = Trend(str(row["trend"]))
         row["reasons"] = tuple(ReasonOut(**reason) for reason in orjson.loads(str(row["reasons"])))
+        row["details"] = orjson.loads(str(row["details"]))
         return Scored(**row)
 
     def percentile(self, probability: float) -> int | None:

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from crm.config import Config
-from models.encoding import BadValue, Value
-from models.explain import Reason, find_reasons
-from models.predictor import N_REASONS, score_of
+from models.encoding import BadValue, Values
 from models.task import BaseTask
 from serving.access import NOBODY, VisibleReps
-from serving.answers import AnswerRow, ReasonOut, invalid, not_found
+from serving.answer_rows import AnswerRows, base_rate_row
+from serving.answers import AnswerRow, invalid, not_found
 from serving.base_rate import BaseRate, read_base_rate
 from serving.champion import Champion
 from serving.inputs import Inputs, make_inputs
+from serving.judge import days_of, judge_rows, judge_table
 from serving.live import State
+from serving.record_view import RecordView
 from serving.records import BadRecord, ReadRecord
 from serving.roles import Principal, Role, Sees
-from serving.schemas import RowStatus, Trend
-from serving.score_table import Scored, ScoreTable
-from serving.trend import trend_between
+from serving.score_table import ScoreTable
 
 
 class _Valued(NamedTuple):
     place: int
     entity_id: str | None
-    values: Mapping[str, Value]
+    at: datetime
+    values: Values
     encoded: npt.NDArray[np.float64]
 
 
@@ -59,6 +57,16 @@ class Asked:
     fresh: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    """What a task answers with once there is a record and a champion."""
+
+    record: RecordView
+    champion: Champion
+    inputs: Inputs
+    rows: AnswerRows
+
+
 class Scoring:
     """Scores of one task from one state of record, champion and refresh; immutable.
 
@@ -76,24 +84,30 @@ class Scoring:
         self._config = config
         self._task = task
         self._state = state
-        self._inputs: Inputs | None = None
+        self._ready: _Ready | None = None
         self._base_rate: BaseRate | None = None
-        if state.record is not None and state.champion is None:
-            self._base_rate = read_base_rate(config, state.record, task)
-        if state.record is not None and state.champion is not None:
-            self._inputs = make_inputs(config, state.record, state.champion, task)
+        record, champion = state.record, state.champion
+        if record is not None and champion is None:
+            self._base_rate = read_base_rate(config, record, task)
+        if record is not None and champion is not None:
+            self._ready = _Ready(
+                record=record,
+                champion=champion,
+                inputs=make_inputs(config, record, champion, task),
+                rows=AnswerRows(config.grades, state, champion),
+            )
 
     def warm_up(self, now: datetime) -> None:
         """Load libraries and compute what requests share, so that no request waits for it."""
-        if self._inputs is not None:
-            self._inputs.warm_up()
+        if self._ready is not None:
+            self._ready.inputs.warm_up()
             nobody = Principal(user_id="", login="", role=Role.SERVICE, scopes=frozenset(), sees=Sees.NONE)
             self.score_records([{}], Asked(principal=nobody, now=now))
 
     @property
     def is_ready(self) -> bool:
         """Whether there is a record and a champion."""
-        return self._inputs is not None
+        return self._ready is not None
 
     def digest_of(self, row: AnswerRow) -> str:
         """The bundle that answered a row; empty without one."""
@@ -113,22 +127,22 @@ class Scoring:
 
     def score_ids(self, ids: Sequence[str], asked: Asked) -> list[AnswerRow]:
         """One row an id, same order; what the caller may not see is answered like what does not exist."""
-        seen, inputs, champion = self._seen(asked), self._inputs, self._state.champion
-        if inputs is None or champion is None:
-            return [self._without_model(entity_id, seen) for entity_id in ids]
+        seen, ready = self._seen(asked), self._ready
+        if ready is None:
+            return self._without_model(ids, seen)
         held = self._state.scores
         if asked.fresh or (held is not None and asked.as_of not in (None, held.as_of)):
             held = None
-        at = asked.as_of
         found: dict[str, AnswerRow] = {}
         if held is not None:
             for entity_id in dict.fromkeys(ids):
                 scored = held.get(entity_id)
                 if scored is not None and (not self._state.is_current or seen.may_see(scored.rep_id)):
-                    found[entity_id] = self._from_table(scored, held, champion)
+                    found[entity_id] = ready.rows.held(scored, held)
         if held is None or not self._state.is_current or len(found) < len(set(ids)):
-            self._look_up(found, [i for i in dict.fromkeys(ids) if i not in found], at, seen, inputs, champion)
-        owners = self._owners(ids, found, held, inputs, asked)
+            missing = [i for i in dict.fromkeys(ids) if i not in found]
+            self._look_up(found, missing, asked.as_of, seen, ready)
+        owners = self._owners(ids, found, held, ready.inputs, asked)
         return [found[i] if i in found and seen.may_see(owners.get(i)) else not_found(i) for i in ids]
 
     def _owners(
@@ -153,198 +167,88 @@ class Scoring:
         return owners
 
     def _look_up(
-        self,
-        found: dict[str, AnswerRow],
-        ids: Sequence[str],
-        at: datetime | None,
-        seen: VisibleReps,
-        inputs: Inputs,
-        champion: Champion,
+        self, found: dict[str, AnswerRow], ids: Sequence[str], at: datetime | None, seen: VisibleReps, ready: _Ready
     ) -> None:
         if not ids:
             return
-        record = self._state.record
-        assert record is not None
-        moment = at or record.watermark
-        states = inputs.states(ids, moment)
-        visible = [i for i in ids if i in states and seen.may_see(states[i].rep_id)]
-        for entity_id in visible:
-            if not states[entity_id].is_open:
-                found[entity_id] = self._closed(entity_id, states[entity_id].exists, moment, champion)
-        opened = [i for i in visible if states[i].is_open]
+        moment = at or ready.record.watermark
+        states = ready.inputs.states(ids, moment)
+        opened = []
+        for entity_id in (i for i in ids if i in states and seen.may_see(states[i].rep_id)):
+            why = states[entity_id].closed
+            if why is None:
+                opened.append(entity_id)
+            else:
+                found[entity_id] = ready.rows.closed(entity_id, why, moment)
         if not opened:
             return
-        rows = inputs.rows(opened, moment)
-        for row in self._predict_table(opened, rows, moment, champion):
-            assert row.entity_id is not None
-            found[row.entity_id] = row
-
-    def _closed(self, entity_id: str, exists: bool, at: datetime, champion: Champion) -> AnswerRow:
-        message = "Nothing is open any more: the outcome is known." if exists else "It did not exist at that moment."
-        return AnswerRow(
-            entity_id=entity_id,
-            status=RowStatus.ABSTAINED,
-            event=champion.predictor.about.event,
-            horizon_days=champion.predictor.about.horizon_days,
-            model_version=champion.version,
-            prediction_id=uuid.uuid4().hex,
-            as_of=at,
-            message=message,
-        )
-
-    def _from_table(self, scored: Scored, held: ScoreTable, champion: Champion) -> AnswerRow:
-        # After a promotion the scores of the champion before stand until the refresh; each row names its model.
-        about = held.about
-        is_present = about.digest == champion.published.digest
-        return AnswerRow(
-            entity_id=scored.entity_id,
-            status=_status_of(about.kind),
-            probability=scored.probability,
-            score=scored.score,
-            grade=self._config.grades.grade(scored.score),
-            percentile=scored.percentile,
-            horizon_days=about.horizon_days,
-            event=about.event,
-            trend=scored.trend,
-            reasons=scored.reasons,
-            prediction_id=uuid.uuid4().hex,
-            model_version=about.model_version,
-            as_of=held.as_of,
-            evidence=champion.evidence(scored.probability) if is_present else None,
-        )
-
-    def _predict_table(
-        self, ids: Sequence[str | None], rows: pa.Table, at: datetime, champion: Champion
-    ) -> list[AnswerRow]:
-        predictor = champion.predictor
-        probabilities = predictor.predict_table(rows)
-        explained = predictor.explain_table(rows, n_reasons=N_REASONS)
-        found = []
-        for entity_id, probability, reasons in zip(ids, probabilities.tolist(), explained, strict=True):
-            row = self._row(entity_id, probability, _reasons(reasons), at, champion)
-            found.append(replace(row, trend=self._trend_of(entity_id, row.score)))
-        return found
-
-    def _trend_of(self, entity_id: str | None, score: int | None) -> Trend:
-        held = self._state.scores.get(entity_id) if self._state.scores and entity_id else None
-        return trend_between(held.score_before if held else None, score)
+        on = days_of([moment] * len(opened), ready.record.zone)
+        judged = judge_table(self._task, ready.champion, ready.inputs.rows(opened, moment), on)
+        for entity_id, one in zip(opened, judged, strict=True):
+            found[entity_id] = ready.rows.judged(entity_id, one, moment)
 
     def score_records(self, records: Sequence[object], asked: Asked) -> list[AnswerRow]:
         """One row a record, same order; a record that cannot be read is answered `invalid` by itself."""
-        inputs = self._inputs
-        if inputs is None:
+        ready = self._ready
+        if ready is None:
             return [self._base_rate_row(None) for _ in records]
         answers: list[AnswerRow | None] = [None] * len(records)
         read: list[tuple[int, ReadRecord]] = []
         for place, record in enumerate(records):
             try:
-                read.append((place, inputs.form.read(record)))
+                read.append((place, ready.inputs.form.read(record)))
             except BadRecord as error:
-                answers[place] = invalid(inputs.form.entity_id(record), str(error))
+                answers[place] = invalid(ready.inputs.form.entity_id(record), str(error))
         for (place, _), row in zip(read, self.score_rows([one for _, one in read], asked), strict=True):
             answers[place] = row
         return [row for row in answers if row is not None]
 
     def score_rows(self, records: Sequence[ReadRecord], asked: Asked) -> list[AnswerRow]:
         """One row a record that was read already, same order."""
-        inputs, champion, seen = self._inputs, self._state.champion, self._seen(asked)
-        if inputs is None or champion is None:
+        ready, seen = self._ready, self._seen(asked)
+        if ready is None:
             return [self._base_rate_row(one.entity_id) for one in records]
         at = asked.as_of or asked.now
-        answers: list[AnswerRow | None] = [None] * len(records)
-        read = list(enumerate(records))
-        valued: list[_Valued] = []
-        values = inputs.values([r for _, r in read], at, self._joined_at(at), seen)
-        for (place, one), found in zip(read, values, strict=True):
-            try:
-                valued.append(_Valued(place, one.entity_id, found, champion.predictor.encoder.encode(found)))
-            except BadValue as error:
-                answers[place] = invalid(one.entity_id, str(error))
-        for asked_row, row in zip(valued, self._predict_values(valued, at, champion), strict=True):
-            answers[asked_row.place] = row
-        return [row for row in answers if row is not None]
-
-    def _joined_at(self, at: datetime) -> datetime:
+        answers: dict[int, AnswerRow] = {}
+        opened: list[tuple[int, ReadRecord]] = []
+        for place, record in enumerate(records):
+            why = ready.inputs.closed(record, at)
+            if why is None:
+                opened.append((place, record))
+            else:
+                answers[place] = ready.rows.closed(record.entity_id, why, at)
         # Of what rows name nothing is known beyond the reach of the record: later windows would look empty.
-        record = self._state.record
-        return at if record is None else min(at, record.watermark)
+        values = ready.inputs.values([one for _, one in opened], at, min(at, ready.record.watermark), seen)
+        valued: list[_Valued] = []
+        encoder = ready.champion.predictor.encoder
+        for (place, record), found in zip(opened, values, strict=True):
+            try:
+                moment = ready.inputs.moment(record, at)
+                valued.append(_Valued(place, record.entity_id, moment, found, encoder.encode(found)))
+            except BadValue as error:
+                answers[place] = invalid(record.entity_id, str(error))
+        answers |= self._judge(valued, at, ready)
+        return [answers[place] for place in range(len(records))]
 
-    def _predict_values(self, valued: Sequence[_Valued], at: datetime, champion: Champion) -> list[AnswerRow]:
+    def _judge(self, valued: Sequence[_Valued], at: datetime, ready: _Ready) -> dict[int, AnswerRow]:
         if not valued:
-            return []
-        predictor = champion.predictor
-        rows = np.concatenate([v.encoded for v in valued])
-        probabilities, parts = predictor.predict_rows(rows).tolist(), predictor.contributions(rows)
-        fields, calibrator = predictor.encoder.fields, predictor.calibrator
-        answers = []
-        for one, probability, part in zip(valued, probabilities, parts, strict=True):
-            reasons = find_reasons(fields, one.values, part, calibrator, most=N_REASONS)
-            answers.append(self._row(one.entity_id, probability, _reasons(reasons), at, champion))
-        return answers
-
-    def _row(
-        self,
-        entity_id: str | None,
-        probability: float,
-        reasons: tuple[ReasonOut, ...],
-        at: datetime,
-        champion: Champion,
-    ) -> AnswerRow:
-        about, table, score = champion.predictor.about, self._state.scores, score_of(probability)
-        percentile = None
-        if table is not None and table.about.digest == champion.published.digest:
-            percentile = table.percentile(probability)
-        return AnswerRow(
-            entity_id=entity_id,
-            status=_status_of(about.kind),
-            probability=probability,
-            score=score,
-            grade=self._config.grades.grade(score),
-            percentile=percentile,
-            horizon_days=about.horizon_days,
-            event=about.event,
-            reasons=reasons,
-            prediction_id=uuid.uuid4().hex,
-            model_version=champion.version,
-            as_of=at,
-            evidence=champion.evidence(probability),
-        )
+            return {}
+        rows, on = np.concatenate([v.encoded for v in valued]), days_of([v.at for v in valued], ready.record.zone)
+        judged = judge_rows(self._task, ready.champion, rows, [v.values for v in valued], on)
+        return {v.place: ready.rows.judged(v.entity_id, one, at) for v, one in zip(valued, judged, strict=True)}
 
     def _seen(self, asked: Asked) -> VisibleReps:
         record = self._state.record
         return NOBODY if record is None else record.reps_seen_by(asked.principal, asked.now)
 
-    def _without_model(self, entity_id: str, seen: VisibleReps) -> AnswerRow:
+    def _without_model(self, ids: Sequence[str], seen: VisibleReps) -> list[AnswerRow]:
         record = self._state.record
-        if record is None or self._task.entity not in record.generation.tables:
-            return not_found(entity_id)
-        states = record.states(self._task.entity, [entity_id], record.watermark)
-        if entity_id not in states or not seen.may_see(states[entity_id].rep_id):
-            return not_found(entity_id)
-        return self._base_rate_row(entity_id)
+        if record is None:
+            return [not_found(one) for one in ids]
+        found = record.existing(self._task.entity, ids, record.watermark)
+        may_see = {one for one, (rep_id, _) in found.items() if seen.may_see(rep_id)}
+        return [self._base_rate_row(one) if one in may_see else not_found(one) for one in ids]
 
     def _base_rate_row(self, entity_id: str | None) -> AnswerRow:
-        rate, record = self._base_rate, self._state.record
-        return AnswerRow(
-            entity_id=entity_id,
-            status=RowStatus.INSUFFICIENT_DATA,
-            probability=rate.share if rate else None,
-            horizon_days=rate.horizon_days if rate else None,
-            event=rate.event if rate else None,
-            as_of=record.watermark if record else None,
-            message=_NO_MODEL if rate else "No model was promoted yet.",
-        )
-
-
-_NO_MODEL = "No model was promoted yet; the probability is the share of all that had the event."
-
-
-def _status_of(kind: str) -> RowStatus:
-    return RowStatus.BASE_RATE if kind == "base_rate" else RowStatus.SCORED
-
-
-def _reasons(reasons: Sequence[Reason]) -> tuple[ReasonOut, ...]:
-    return tuple(
-        ReasonOut(feature=r.feature, value=r.value, effect=r.effect, text_en=r.text_en, text_zh=r.text_zh)
-        for r in reasons
-    )
+        record = self._state.record
+        return base_rate_row(entity_id, self._base_rate, record.watermark if record else None)

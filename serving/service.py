@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -12,11 +12,12 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from crm.config import Config
-from models.tasks.lead_score import TASK
+from models.task import BaseTask
 from serving.auth import Keyring
 from serving.errors import log_failure
 from serving.live import Live, State
 from serving.prediction_log import PredictionLog
+from serving.score_tasks import lacking_tables
 from serving.scoring import Scoring
 
 
@@ -28,6 +29,8 @@ class Service:
     ----------
     config : Config
         The settings.
+    tasks : mapping of str to BaseTask
+        What is answered, by name.
     engine : Engine
         The application database.
     keyring : Keyring
@@ -35,50 +38,63 @@ class Service:
     predictions : PredictionLog
         Keeps what is answered.
     live : Live
-        The record, the champion and the scores that answer now.
+        The record, the champions and the scores that answer now.
     clock : callable
         Gives the time, UTC.
-    unprepared : str or None
-        Why the newest record or champion does not answer, although it could be read.
+    unprepared : mapping of str to str
+        By task, why the newest record or champion does not answer, although it could be read.
+    lacking : mapping of str to tuple of str
+        By task that the record cannot serve, the tables that it lacks.
     """
 
     config: Config
+    tasks: Mapping[str, BaseTask]
     engine: Engine
     keyring: Keyring
     predictions: PredictionLog
     live: Live
     clock: Callable[[], datetime]
-    unprepared: str | None = None
-    _scoring: Scoring | None = None
-    _prepared_for: State | None = None
+    unprepared: dict[str, str] = field(default_factory=dict)
+    lacking: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _scorings: dict[str, Scoring] = field(default_factory=dict)
+    _prepared_for: dict[str, State] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def reload(self) -> None:
-        """Take in what changed on disk: requests get the new parts once they stand ready, all together."""
+        """Take in what changed on disk: requests get a task's new parts once they stand ready, all together."""
         with self._lock:
             self.live.reload()
-            state = self.live.state
-            if self._prepared_for is state:
-                return
-            self._prepared_for = state
-            try:
-                scoring = Scoring(self.config, TASK, state)
-                scoring.warm_up(self.clock())
-            except Exception as error:
-                # Whatever is wrong with new files, what answered before goes on answering; /health/ready says so.
-                log_failure(error, 0)
-                self.unprepared = f"cannot be prepared ({type(error).__name__})"
-                scoring = self._scoring or Scoring(self.config, TASK, State(missing={}))
-            else:
-                self.unprepared = None
-            self._scoring = scoring
+            for task in self.tasks.values():
+                state = self.live.states[task.name]
+                if self._prepared_for.get(task.name) is not state:
+                    self._prepared_for[task.name] = state
+                    self._prepare(task, state)
 
-    def scoring(self) -> Scoring:
-        """Scores from what answers now; one request keeps what it got here."""
-        if self._scoring is None:
+    def _prepare(self, task: BaseTask, state: State) -> None:
+        try:
+            record = state.record
+            lacking = lacking_tables(record.generation, task, self.config) if record is not None else ()
+            scoring = Scoring(self.config, task, state)
+            scoring.warm_up(self.clock())
+        except Exception as error:
+            # Whatever is wrong with new files, what answered before goes on answering; /health/ready says so.
+            log_failure(error, 0)
+            self.unprepared[task.name] = f"cannot be prepared ({type(error).__name__})"
+            scoring = self._scorings.get(task.name) or Scoring(self.config, task, State(missing={}))
+        else:
+            self.unprepared.pop(task.name, None)
+            self.lacking = {**self.lacking, task.name: lacking}
+        self._scorings = {**self._scorings, task.name: scoring}
+
+    def scoring(self, task: str) -> Scoring:
+        """Scores of a task from what answers now; one request keeps what it got here."""
+        if task not in self._scorings:
             self.reload()
-        assert self._scoring is not None
-        return self._scoring
+        return self._scorings[task]
+
+    def is_possible(self, task: str) -> bool:
+        """Whether the record can serve a task: it has the tables, or there is a model of it."""
+        return not self.lacking.get(task) or self.live.states[task].champion is not None
 
 
 async def _service(request: Request) -> Service:

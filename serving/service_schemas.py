@@ -20,12 +20,26 @@ class Ready(Answer):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"status": "ready", "parts": {"record": "ready", "champion": "ready", "database": "ready"}}]
+            "examples": [
+                {
+                    "status": "ready",
+                    "parts": {
+                        "record": "ready",
+                        "lead_score": "not possible: the record has no leads",
+                        "collection_risk.champion": "ready",
+                        "collection_risk.scores": "ready",
+                        "database": "ready",
+                    },
+                }
+            ]
         }
     )
 
     status: str = Field(description="ready, degraded (answers, but a part is missing) or not ready (503).")
-    parts: dict[str, str] = Field(description="Each part with `ready` or what it lacks and which command mends it.")
+    parts: dict[str, str] = Field(
+        description="Each part with `ready`, or what it lacks and which command mends it; a task that the record has "
+        "no tables for is `not possible`, and nothing waits for it."
+    )
 
 
 class ProblemAnswer(Answer):

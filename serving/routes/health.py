@@ -38,15 +38,28 @@ async def is_live() -> Response:
 )
 async def is_ready(service: ServiceOf) -> Response:
     """Say which parts are there: 503 until the record is readable and a champion is loaded."""
-    state = service.live.state
-    parts = {"record": "ready", "champion": "ready", "scores": "ready", **state.missing}
+    parts = {"record": "ready" if service.live.record is not None else "nothing was taken in yet: salescast ingest"}
+    for task in service.tasks:
+        parts |= _parts_of(service, task)
     parts["database"] = "ready" if await run_in_threadpool(_database_answers, service) else "away"
-    if service.unprepared is not None:
-        parts["answers"] = service.unprepared
-    can_answer = service.scoring().is_ready
-    whole = all(value == "ready" for value in parts.values())
+    can_answer = any(service.scoring(task).is_ready for task in service.tasks)
+    whole = all(value == "ready" or value.startswith(_NOT_POSSIBLE) for value in parts.values())
     status = "not ready" if not can_answer else "ready" if whole else "degraded"
     return json_answer({"status": status, "parts": parts}, 200 if can_answer else 503)
+
+
+_NOT_POSSIBLE = "not possible"
+
+
+def _parts_of(service: Service, task: str) -> dict[str, str]:
+    """What a task has and lacks; what the record cannot serve at all is not waited for."""
+    state = service.live.states[task]
+    if not service.is_possible(task):
+        return {task: f"{_NOT_POSSIBLE}: the record has no {', '.join(service.lacking[task])}"}
+    parts = {f"{task}.{part}": state.missing.get(part, "ready") for part in ("champion", "scores")}
+    if task in service.unprepared:
+        parts[f"{task}.answers"] = service.unprepared[task]
+    return parts
 
 
 def _database_answers(service: Service) -> bool:

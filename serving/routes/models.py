@@ -10,7 +10,6 @@ from fastapi import APIRouter, Path, Response
 
 from models.champions import history
 from models.task import BaseTask
-from models.tasks.lead_score import TASK
 from serving.auth import ModelReader
 from serving.champion import Champion
 from serving.door import GuardedRoute, chinese, json_answer, problems
@@ -20,7 +19,6 @@ from serving.service import Service, ServiceOf
 
 router = APIRouter(prefix="/v1", tags=["models"], route_class=GuardedRoute)
 
-TASKS: dict[str, BaseTask] = {TASK.name: TASK}
 TaskName = Annotated[str, Path(pattern=r"^[a-z_]{1,40}$", examples=["lead_score"])]
 
 
@@ -33,7 +31,7 @@ TaskName = Annotated[str, Path(pattern=r"^[a-z_]{1,40}$", examples=["lead_score"
 )
 async def list_models(_reader: ModelReader, service: ServiceOf) -> Response:
     """All tasks and the model that answers for each."""
-    return json_answer({"models": [_summary(task, _champion(service, task)) for task in TASKS.values()]})
+    return json_answer({"models": [_summary(task, _champion(service, task)) for task in service.tasks.values()]})
 
 
 @router.get(
@@ -45,9 +43,9 @@ async def list_models(_reader: ModelReader, service: ServiceOf) -> Response:
 )
 async def read_model(task: TaskName, _reader: ModelReader, service: ServiceOf) -> Response:
     """The champion of one task: its card, its history, its figures."""
-    stated = TASKS.get(task)
+    stated = service.tasks.get(task)
     if stated is None:
-        raise UnknownThing(f"There is no such task; there are {', '.join(TASKS)}.")
+        raise UnknownThing(f"There is no such task; there are {', '.join(service.tasks)}.")
     champion = _champion(service, stated)
     entries = history(service.config.champions_folder, stated.name)
     return json_answer(
@@ -66,7 +64,7 @@ async def read_model(task: TaskName, _reader: ModelReader, service: ServiceOf) -
 
 
 def _champion(service: Service, task: BaseTask) -> Champion | None:
-    return service.live.state.champion if service.live.task == task.name else None
+    return service.live.states[task.name].champion
 
 
 def _summary(task: BaseTask, champion: Champion | None) -> dict[str, object]:

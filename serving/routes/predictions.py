@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from crm.app_database import PredictionRow
-from models.tasks.lead_score import TASK
 from serving.auth import PredictionReader
 from serving.door import GuardedRoute, chinese, json_answer, problems
 from serving.errors import UnknownThing
@@ -58,13 +57,14 @@ def _read(service: Service, prediction_id: str) -> PredictionRow | None:
 
 
 def _may_see(service: Service, reader: Principal, row: PredictionRow) -> bool:
-    record = service.live.state.record
-    if record is None:
+    record, task = service.live.record, service.tasks.get(row.task)
+    if record is None or task is None:
         return False
     now = service.clock()
     seen = record.reps_seen_by(reader, now)
-    state = record.states(TASK.entity, [row.entity_id], now).get(row.entity_id) if row.entity_id else None
-    if state is not None:
-        return seen.may_see(state.rep_id)
+    found = record.existing(task.entity, [row.entity_id], now) if row.entity_id else {}
+    if row.entity_id in found:
+        owner, _ = found[row.entity_id]
+        return seen.may_see(owner)
     # A row that came with a request and is in nobody's record belongs to whoever asked.
     return seen.everyone or row.asked_by == reader.user_id

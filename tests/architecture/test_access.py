@@ -10,11 +10,12 @@ ROOT = Path(__file__).parents[2]
 SERVING = sorted((ROOT / "serving").rglob("*.py"))
 PEOPLE = {"reps", "org_units"}
 # What hands out rows of entities to whoever serves them.
-READS = {"states", "rows_where"}
+READS = {"states", "existing", "rows_where"}
 # function -> who asks instead
 ASKED_BY = {
-    "serving/inputs.py:states": "hands on to serving.scoring, which asks for each row",
-    "serving/inputs.py:_rows_named": "asks `_may_join` for each row it joins",
+    "serving/history_inputs.py:states": "hands on to serving.scoring, which asks for each row",
+    "serving/history_inputs.py:_rows_named": "asks `_may_join` for each row it joins",
+    "serving/invoice_records.py:complete": "joins what `_may_join` allowed, which its caller asked",
     "serving/scoring.py:_owners": "answers who owns a row; score_ids asks with the answer",
 }
 

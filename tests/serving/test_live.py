@@ -41,7 +41,7 @@ def test_ready_says_which_part_is_missing(tmp_path: Path, own_house) -> None:
         assert answer.status_code == 503
         parts = answer.json()["parts"]
         assert parts["record"].startswith("nothing was taken in yet")
-        assert parts["champion"].startswith("no model was promoted yet")
+        assert parts["lead_score.champion"].startswith("no model was promoted yet")
         assert parts["database"] == "ready"
         assert client.get("/health/live").status_code == 200
         assert ask(client, own_house)[0]["status"] == "not_found"
@@ -97,7 +97,7 @@ def test_a_promotion_is_followed_and_each_row_names_its_model(own_house) -> None
         assert own_house.refresh()
         service.reload()
         row = ask(client, own_house)[0]
-        assert (row["model_version"], row["status"], row["percentile"]) == ("2", "base_rate", 100)
+        assert (row["model_version"], row["status"], row["percentile"]) == ("2", "base_rate", None)
 
 
 def test_a_damaged_champion_leaves_the_one_before_in_place(own_house) -> None:
@@ -113,7 +113,7 @@ def test_a_damaged_champion_leaves_the_one_before_in_place(own_house) -> None:
         assert (row["probability"], row["model_version"]) == (before, "1")
         ready = client.get("/health/ready")
         assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
-        assert "BadBundle" in ready.json()["parts"]["champion"]
+        assert "BadBundle" in ready.json()["parts"]["lead_score.champion"]
 
 
 def test_what_cannot_be_prepared_leaves_the_answers_before_in_place(own_house, monkeypatch) -> None:
@@ -126,7 +126,7 @@ def test_what_cannot_be_prepared_leaves_the_answers_before_in_place(own_house, m
         client.app.state.service.reload()
         answer = client.get("/health/ready")
         assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-        assert answer.json()["parts"]["answers"] == "cannot be prepared (RuntimeError)"
+        assert answer.json()["parts"]["lead_score.answers"] == "cannot be prepared (RuntimeError)"
         assert ask(client, own_house)[0]["model_version"] == "1"
     with own_house.client() as client:
         assert client.get("/health/ready").status_code == 503
@@ -184,13 +184,13 @@ def test_a_refresh_needs_a_record_and_a_champion(own_house, tmp_path: Path) -> N
 
 
 def test_nothing_is_loaded_again_while_nothing_changed(own_house) -> None:
-    live = Live(own_house.config, TASK.name)
+    live = Live(own_house.config, [TASK.name])
     live.reload()
-    before = live.state
+    before = live.states[TASK.name]
     live.reload()
-    assert live.state.record is before.record
-    assert live.state.champion is before.champion
-    assert live.state.scores is before.scores
+    assert live.states[TASK.name].record is before.record
+    assert live.states[TASK.name].champion is before.champion
+    assert live.states[TASK.name].scores is before.scores
 
 
 def test_the_application_does_not_load_pandas() -> None:
@@ -242,4 +242,4 @@ def test_a_running_service_refreshes_by_itself(own_house) -> None:
             if row["model_version"] == "2":
                 break
             time.sleep(0.2)
-        assert (row["status"], row["percentile"]) == ("base_rate", 100)
+        assert (row["status"], row["percentile"]) == ("base_rate", None)

@@ -16,15 +16,17 @@ from serving import model_schemas, schemas, service_schemas
 from serving.app import create_app
 from serving.auth import PUBLIC, RouteWithoutScope, declared_scope, require_scopes
 from serving.roles import ROLE_SCOPES, Role, Scope
+from serving.score_tasks import scored_tasks
 
 As = Callable[[str], dict[str, str]]
 PREDICTION = "0" * 32
+SCORED = [task.entity for task in scored_tasks().values()]
 # Every route that a client can call, with a request that it understands.
 CALLS: dict[str, tuple[str, str, dict[str, object] | None]] = {
     "/health/live": ("GET", "/health/live", None),
     "/health/ready": ("GET", "/health/ready", None),
     "/metrics": ("GET", "/metrics", None),
-    "/v1/leads/score": ("POST", "/v1/leads/score", {"ids": ["L0"]}),
+    **{f"/v1/{entity}/score": ("POST", f"/v1/{entity}/score", {"ids": ["L0"]}) for entity in SCORED},
     "/v1/models": ("GET", "/v1/models", None),
     "/v1/models/{task}": ("GET", "/v1/models/lead_score", None),
     "/v1/predictions/{prediction_id}": ("GET", f"/v1/predictions/{PREDICTION}", None),

@@ -12,9 +12,10 @@ from starlette.testclient import TestClient
 from crm.store import Store
 from models.tasks.lead_score import TASK
 from serving.access import EVERYONE, VisibleReps
-from serving.inputs import HistoryInputs, make_inputs
+from serving.history_inputs import HistoryInputs
+from serving.inputs import make_inputs
 from serving.record_view import EntityState
-from serving.schemas import ScoreAnswer
+from serving.score_answers import LeadAnswer
 
 As = Callable[[str], dict[str, str]]
 Row = dict[str, object]
@@ -25,7 +26,7 @@ EAST = {f"L{n}" for n in range(80) if n % 4 < 2}
 def score(client: TestClient, headers: dict[str, str], content: dict[str, object], query: str = "") -> list[Row]:
     answer = client.post(f"/v1/leads/score{query}", json=content, headers=headers)
     assert answer.status_code == 200, answer.text
-    ScoreAnswer.model_validate_json(answer.text)
+    LeadAnswer.model_validate_json(answer.text)
     rows: list[Row] = answer.json()["rows"]
     return rows
 
@@ -88,7 +89,7 @@ def test_fresh_answers_reach_as_far_as_the_record(client: TestClient, as_role: A
 
 
 def test_what_a_record_names_is_ready_and_equals_what_a_query_finds(client: TestClient, house) -> None:
-    state = client.app.state.service.live.state
+    state = client.app.state.service.live.states[TASK.name]
     cold = make_inputs(house.config, state.record, state.champion, TASK)
     warm = make_inputs(house.config, state.record, state.champion, TASK)
     warm.warm_up()
@@ -185,7 +186,7 @@ def test_up_to_a_thousand_rows_are_answered(client: TestClient, as_role: As, cou
 
 
 def test_what_a_record_names_is_joined_only_when_the_caller_may_see_it(client: TestClient, house) -> None:
-    state = client.app.state.service.live.state
+    state = client.app.state.service.live.states[TASK.name]
     inputs = make_inputs(house.config, state.record, state.champion, TASK)
     read = inputs.form.read({**GOOD, "rep_id": "R3"})
     moment = datetime(2026, 3, 29, tzinfo=UTC)

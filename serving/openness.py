@@ -1,0 +1,239 @@
+"""What is open at a moment, entity by entity: what has an answer, and why something has none.
+
+The same rules choose what a refresh scores, what an id is answered with, and whether a row that comes with a request
+can be scored.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Protocol, cast
+
+from crm.clocks import value_as_known
+from crm.engine import quote_name, quote_text
+from crm.tables import table
+from features.account_moments import ACTIVE_DAYS, customers_at
+from features.question import Question
+from features.renewals import why_not_up_for_renewal
+from features.spine import build_open_spine
+from serving.record_view import RecordView
+from serving.records import ReadRecord
+
+KNOWN = "Nothing is open any more: the outcome is known."
+NOT_YET = "It did not exist at that moment."
+_CLOSED_BY: dict[str, tuple[str, ...]] = {
+    "leads": ("converted_at", "disqualified_at"),
+    "opportunities": ("closed_at",),
+}
+_MOST_KEPT = 8
+
+
+class Openness(Protocol):
+    """What of one entity has something to score."""
+
+    def open_ids(self, at: datetime) -> list[str]:
+        """Ids of everything open at a moment."""
+        ...
+
+    def closed(self, ids: Sequence[str], at: datetime) -> dict[str, str]:
+        """Why there is nothing to score, of those of the ids that were there but are not open."""
+        ...
+
+    def closed_record(self, record: ReadRecord, at: datetime) -> str | None:
+        """Why a row that came with a request cannot be scored; None when it can."""
+        ...
+
+
+def openness_of(record: RecordView, question: Question) -> Openness:
+    """The rules of a question's entity."""
+    if question.entity == "accounts":
+        return _Customers(record, question)
+    if question.entity == "agreements":
+        return _UpForRenewal(record) if question.event == "lost" else _Running(record, question)
+    if question.entity == "invoices":
+        return _Unsettled(record)
+    return _ClosedByColumn(record, question)
+
+
+class _ClosedByColumn:
+    """Leads and opportunities: open until a column says that they ended."""
+
+    def __init__(self, record: RecordView, question: Question) -> None:
+        self._record = record
+        self._question = question
+        self._columns = _CLOSED_BY[question.entity]
+
+    def open_ids(self, at: datetime) -> list[str]:
+        ids: list[str] = build_open_spine(self._record.generation, self._question, as_of=at)["entity_id"].to_pylist()
+        return ids
+
+    def closed(self, ids: Sequence[str], at: datetime) -> dict[str, str]:
+        stated, when = table(self._question.entity), self._record.as_of(at)
+        key = quote_name(stated.key[0])
+        known = [f"({value_as_known(stated, stated.column(c), 'e', when)}) IS NOT NULL" for c in self._columns]
+        listed = ", ".join(quote_text(one) for one in dict.fromkeys(ids))
+        found = self._record.query(
+            f"SELECT e.{key} AS id FROM {stated.name} e WHERE e.{key} IN ({listed}) AND ({' OR '.join(known)})"
+        )
+        return dict.fromkeys(found.column("id").to_pylist(), KNOWN)
+
+    def closed_record(self, record: ReadRecord, at: datetime) -> str | None:
+        moments = (record.row.get(column) for column in self._columns)
+        ended = any(isinstance(one, datetime) and one <= _naive(at) for one in moments)
+        return KNOWN if ended else None
+
+
+class _Customers:
+    """Accounts: open while they are customers, as `features.account_moments` says."""
+
+    def __init__(self, record: RecordView, question: Question) -> None:
+        self._record = record
+        self._question = question
+        self._kept: OrderedDict[datetime, frozenset[str]] = OrderedDict()
+        self._why = _NO_CUSTOMER[question.event]
+
+    def open_ids(self, at: datetime) -> list[str]:
+        return sorted(self._customers(at))
+
+    def closed(self, ids: Sequence[str], at: datetime) -> dict[str, str]:
+        customers = self._customers(at)
+        return {one: self._why for one in ids if one not in customers}
+
+    def closed_record(self, record: ReadRecord, at: datetime) -> str | None:
+        if self._question.event == "lapsed":
+            since = _naive(at) - timedelta(days=ACTIVE_DAYS)
+            bought = any(_bought(row, since, _naive(at)) for row in record.events.get("orders", ()))
+            return None if bought else f"{self._why} Its purchases belong into events.orders."
+        on = _local(at, self._record)
+        running = any(_runs(row, on) for row in record.events.get("agreements", ()))
+        return None if running else f"{self._why} Its agreements belong into events.agreements."
+
+    def _customers(self, at: datetime) -> frozenset[str]:
+        if at not in self._kept:
+            needed = "orders" if self._question.event == "lapsed" else "agreements"
+            found: list[str] = []
+            if self._record.has(needed):
+                with self._record.engine() as engine:
+                    rows = customers_at(engine, self._question, [_naive(at)], zone=self._record.zone)
+                found = rows.column("entity_id").to_pylist()
+            self._kept[at] = frozenset(found)
+            while len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        return self._kept[at]
+
+
+_NO_CUSTOMER = {
+    "lapsed": f"It was no customer at that moment: it bought nothing in the {ACTIVE_DAYS} days before.",
+    "cancelled": "It was no customer at that moment: none of its agreements was running.",
+}
+
+
+class _UpForRenewal:
+    """Agreements in the days before their last one, as `features.renewals` says."""
+
+    def __init__(self, record: RecordView) -> None:
+        self._record = record
+
+    def open_ids(self, at: datetime) -> list[str]:
+        on = _local(at, self._record)
+        rows = self._rows(f"WHERE g.recorded_at <= {self._record.as_of(at).at}")
+        return [str(row["agreement_id"]) for row in rows if why_not_up_for_renewal(row, on) is None]
+
+    def closed(self, ids: Sequence[str], at: datetime) -> dict[str, str]:
+        on = _local(at, self._record)
+        listed = ", ".join(quote_text(one) for one in dict.fromkeys(ids))
+        reasons = {
+            str(row["agreement_id"]): why_not_up_for_renewal(row, on)
+            for row in self._rows(f"WHERE g.agreement_id IN ({listed})")
+        }
+        return {one: reason for one, reason in reasons.items() if reason is not None}
+
+    def closed_record(self, record: ReadRecord, at: datetime) -> str | None:
+        return why_not_up_for_renewal(record.row, _local(at, self._record))
+
+    def _rows(self, where: str) -> list[dict[str, object]]:
+        rows: list[dict[str, object]] = self._record.query(
+            "SELECT g.agreement_id, g.kind, g.starts_on, g.signed_on, g.ends_on, g.cancelled_at, "
+            "n.signed_on AS next_on FROM agreements AS g LEFT JOIN agreements AS n ON n.agreement_id = g.renewed_to "
+            f"{where} ORDER BY g.agreement_id"
+        ).to_pylist()
+        return rows
+
+
+class _Running:
+    """Agreements from their first day until they are cancelled or their last day comes."""
+
+    def __init__(self, record: RecordView, question: Question) -> None:
+        self._record = record
+        self._question = question
+
+    def open_ids(self, at: datetime) -> list[str]:
+        ids: list[str] = build_open_spine(self._record.generation, self._question, as_of=at)["entity_id"].to_pylist()
+        return ids
+
+    def closed(self, ids: Sequence[str], at: datetime) -> dict[str, str]:
+        running = set(self.open_ids(at))
+        return {one: _NOT_RUNNING for one in ids if one not in running}
+
+    def closed_record(self, record: ReadRecord, at: datetime) -> str | None:
+        return None if _runs(record.row, _local(at, self._record)) else _NOT_RUNNING
+
+
+_NOT_RUNNING = "It was not running at that moment: it had not begun, or had ended or been cancelled."
+
+
+class _Unsettled:
+    """Invoices: open until they are known to be settled or taken back, as `crm.settlements` says."""
+
+    def __init__(self, record: RecordView) -> None:
+        self._record = record
+
+    def open_ids(self, at: datetime) -> list[str]:
+        when = self._record.as_of(at).at
+        found = self._record.query(
+            f"SELECT invoice_id FROM settlements WHERE known_at <= {when} "
+            f"AND (closed_at IS NULL OR closed_at > {when}) ORDER BY invoice_id"
+        )
+        ids: list[str] = found.column("invoice_id").to_pylist()
+        return ids
+
+    def closed(self, ids: Sequence[str], at: datetime) -> dict[str, str]:
+        listed = ", ".join(quote_text(one) for one in dict.fromkeys(ids))
+        rows = self._record.query(
+            f"SELECT i.invoice_id, s.invoice_id IS NOT NULL AS is_claim, s.closed_at <= {self._record.as_of(at).at} "
+            "AS is_closed FROM invoices i LEFT JOIN settlements s ON s.invoice_id = i.invoice_id "
+            f"WHERE i.invoice_id IN ({listed})"
+        ).to_pylist()
+        closed = {str(row["invoice_id"]): _SETTLED for row in rows if row["is_closed"]}
+        return closed | {str(row["invoice_id"]): _CREDIT_NOTE for row in rows if not row["is_claim"]}
+
+    def closed_record(self, record: ReadRecord, at: datetime) -> str | None:
+        amount = record.row.get("gross_amount")
+        if amount is None:
+            return "An invoice needs its gross_amount."
+        return _CREDIT_NOTE if cast("int", amount) <= 0 else None
+
+
+_SETTLED = "It is settled or was taken back: nothing is open any more."
+_CREDIT_NOTE = "A credit note is not paid by the customer."
+
+
+def _bought(row: Mapping[str, object], since: datetime, until: datetime) -> bool:
+    at, quantity = row.get("ordered_at"), row.get("quantity")
+    is_return = isinstance(quantity, int | float) and quantity < 0
+    return isinstance(at, datetime) and since < at <= until and not is_return
+
+
+def _runs(row: Mapping[str, object], on: date) -> bool:
+    starts, ends, cancelled = (cast("date | None", row.get(name)) for name in ("starts_on", "ends_on", "cancelled_at"))
+    return starts is not None and starts < on and all(last is None or last >= on for last in (ends, cancelled))
+
+
+def _naive(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(tzinfo=None)
+
+
+def _local(at: datetime, record: RecordView) -> date:
+    return at.astimezone(record.zone).date()
