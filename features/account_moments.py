@@ -1,9 +1,11 @@
 """Churn of accounts: at which moments an account is asked about, and when it turned out to have left.
 
-An account is asked about at every month's beginning at which it was a customer: for the event `lapsed` it had bought
-within the year before, for the event `cancelled` an agreement of it was running. It lapses by buying nothing in the
-window, which is settled when the window has passed; it cancels when the next of its agreements is cancelled. Returns
-(negative quantities) are no purchases.
+An account is asked about at a month's beginning when it may leave within the window. For the event `lapsed` that is
+one which no agreement covers beyond the window's end: its cover runs out before, or it bought within the year and has
+none. It leaves by being covered by nothing at the end and buying nothing after the cover ran out; that is settled when
+the window has passed. Subscriptions and maintenance cover a customer up to the grace after their last day; a licence
+that nobody maintains and a project cover nobody. For the event `cancelled` an account is asked about while an
+agreement of it runs, and leaves when the next one is cancelled. Returns (negative quantities) are no purchases.
 """
 
 from __future__ import annotations
@@ -16,19 +18,44 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from crm.engine import Engine
+from crm.engine import Engine, quote_text
+from crm.tables import empty_table
 from features.asof import DAY_SECONDS, local_days
+from features.compile import keyed_rows_sql
+from features.groups.customer import AGREEMENTS
 from features.question import BadQuestion, Question
+from features.renewals import GRACE_DAYS, RENEWABLE
 
 ACTIVE_DAYS = 365
 _DAY = np.timedelta64(1, "D")
+_FAR = "2200-01-01"
 _PURCHASES = "SELECT account_id, ordered_at, recorded_at FROM orders WHERE quantity IS NULL OR quantity >= 0"
-# What makes an account a customer at a moment. A day counts from the day after, as everywhere.
+# Agreements that cover a customer, with their last day: that of a cancelled one is the day it was cancelled.
+_COVERING = (
+    "SELECT g.account_id, g.signed_on, g.recorded_at, g.cancelled_at, "
+    f"COALESCE(g.ends_on, CAST('{_FAR}' AS DATE)) AS ends_on FROM ({{agreements}}) AS g "
+    f"WHERE g.account_id IS NOT NULL AND g.kind IN {RENEWABLE}"
+)
+# The last day of cover as known at each moment; a day counts from the day after, as everywhere.
+_COVER = (
+    "SELECT g.account_id, m.as_of, MAX(CASE WHEN g.cancelled_at < m.as_of_on THEN LEAST(g.cancelled_at, g.ends_on) "
+    f"ELSE g.ends_on END) AS until FROM moments AS m JOIN ({_COVERING}) AS g "
+    "ON g.recorded_at <= m.as_of AND g.signed_on < m.as_of_on GROUP BY g.account_id, m.as_of"
+)
+_GRACE = f"unix_timestamp(c.until) + {GRACE_DAYS * DAY_SECONDS}"
+# What makes an account a customer that may leave.
 _CUSTOMERS = {
-    "lapsed": f"SELECT DISTINCT o.account_id AS entity_id, m.as_of FROM moments AS m JOIN ({_PURCHASES}) AS o "
-    "ON o.ordered_at <= m.as_of AND o.recorded_at <= m.as_of "
+    "lapsed": f"WITH c AS ({_COVER}), "
+    "b AS (SELECT o.account_id, m.as_of, MAX(o.ordered_at) AS last_at "
+    f"FROM moments AS m JOIN ({_PURCHASES}) AS o ON o.ordered_at <= m.as_of AND o.recorded_at <= m.as_of "
     f"AND unix_timestamp(m.as_of) - unix_timestamp(o.ordered_at) < {ACTIVE_DAYS * DAY_SECONDS} "
-    "WHERE o.account_id IS NOT NULL ORDER BY entity_id, as_of",
+    "WHERE o.account_id IS NOT NULL GROUP BY o.account_id, m.as_of) "
+    "SELECT c.account_id AS entity_id, c.as_of FROM c JOIN moments AS m ON m.as_of = c.as_of "
+    f"WHERE {_GRACE} >= unix_timestamp(m.as_of_on) AND {_GRACE} < unix_timestamp(m.as_of_on) + {{window}} "
+    "UNION SELECT b.account_id, b.as_of FROM b LEFT JOIN c ON c.account_id = b.account_id AND c.as_of = b.as_of "
+    "JOIN moments AS m ON m.as_of = b.as_of WHERE c.until IS NULL "
+    f"OR ({_GRACE} < unix_timestamp(m.as_of_on) AND unix_timestamp(b.last_at) > unix_timestamp(c.until)) "
+    "ORDER BY entity_id, as_of",
     "cancelled": "SELECT DISTINCT g.account_id AS entity_id, m.as_of FROM moments AS m JOIN agreements AS g "
     "ON g.starts_on < m.as_of_on AND g.recorded_at <= m.as_of "
     "AND (g.cancelled_at IS NULL OR g.cancelled_at >= m.as_of_on) "
@@ -41,10 +68,19 @@ _FIRST = {
 }
 _NEXT = {
     "lapsed": f"SELECT s.n, MIN(o.ordered_at) AS next_at FROM asked AS s JOIN ({_PURCHASES}) AS o "
-    "ON o.account_id = s.entity_id AND o.ordered_at > s.opens_at GROUP BY s.n",
+    "ON o.account_id = s.entity_id AND o.ordered_at > s.opens_at LEFT JOIN covered AS c ON c.n = s.n "
+    "WHERE c.until IS NULL OR unix_timestamp(o.ordered_at) > unix_timestamp(c.until) GROUP BY s.n",
     "cancelled": "SELECT s.n, MIN(CAST(g.cancelled_at AS TIMESTAMP)) AS next_at FROM asked AS s JOIN agreements AS g "
     "ON g.account_id = s.entity_id AND g.cancelled_at >= s.opens_on GROUP BY s.n",
 }
+# Whether anything covers the account when the window closes, and the last day of cover before that.
+_COVERED = (
+    "SELECT s.n, MAX(LEAST(COALESCE(g.cancelled_at, g.ends_on), g.ends_on)) AS until, "
+    "MAX(CASE WHEN g.cancelled_at < s.closes_on THEN 0 "
+    f"WHEN unix_timestamp(g.ends_on) + {GRACE_DAYS * DAY_SECONDS} >= unix_timestamp(s.closes_on) THEN 1 ELSE 0 END) "
+    f"AS is_covered FROM asked AS s JOIN ({_COVERING.format(agreements='SELECT * FROM agreements')}) AS g "
+    "ON g.account_id = s.entity_id AND g.signed_on < s.closes_on GROUP BY s.n"
+)
 
 
 def account_spine(engine: Engine, question: Question, *, zone: ZoneInfo, until: datetime) -> pa.Table:
@@ -61,6 +97,7 @@ def account_spine(engine: Engine, question: Question, *, zone: ZoneInfo, until: 
     until : datetime
         No row lies after it.
     """
+    _know_agreements(engine)
     first = engine.query(_text_for(_FIRST, question)).column("first")[0].as_py()
     if question.since is not None and first is not None:
         first = max(first, question.since)
@@ -69,9 +106,14 @@ def account_spine(engine: Engine, question: Question, *, zone: ZoneInfo, until: 
 
 def customers_at(engine: Engine, question: Question, moments: Sequence[datetime], *, zone: ZoneInfo) -> pa.Table:
     """The accounts that were customers at given moments (naive UTC): `entity_id`, `as_of`, sorted by both."""
+    _know_agreements(engine)
     as_of = np.array(moments, dtype="datetime64[us]")
     engine.register("moments", pa.table({"as_of": as_of, "as_of_on": pa.array(local_days(as_of, zone), pa.date32())}))
-    found = engine.query(_text_for(_CUSTOMERS, question))
+    first = keyed_rows_sql(AGREEMENTS, with_changes=_has(engine, "changes"))
+    window = (question.gap_days + question.horizon_days) * DAY_SECONDS
+    found = engine.query(
+        _text_for(_CUSTOMERS, question).replace("{agreements}", first).replace("{window}", str(window))
+    )
     return pa.table(
         {
             "entity_id": found.column("entity_id").cast(pa.string()),
@@ -95,16 +137,32 @@ def churned_at(
         "opens_at": opens,
         "opens_on": pa.array(opens.astype("datetime64[D]"), pa.date32()),
     }
+    _know_agreements(engine)
+    closes = opens + question.horizon_days * _DAY
+    asked["closes_on"] = pa.array(closes.astype("datetime64[D]"), pa.date32())
     engine.register("asked", pa.table(asked))
+    covered = engine.query(_COVERED)
+    engine.register("covered", covered)
     found = engine.query(_text_for(_NEXT, question))
     after: npt.NDArray[np.datetime64] = np.full(len(as_of), np.datetime64("NaT", "us"))
     after[found.column("n").to_numpy()] = found.column("next_at").cast(pa.timestamp("us")).to_numpy()
     if question.event == "cancelled":
         # Midnight of the first day of the window lies inside it.
         return np.where(after <= opens, opens + np.timedelta64(1, "us"), after)
-    closes = opens + question.horizon_days * _DAY
     stayed = ~np.isnat(after) & (after <= closes)
+    stayed[covered.column("n").to_numpy()[covered.column("is_covered").to_numpy() == 1]] = True
     return np.where(stayed, np.datetime64("NaT", "us"), closes)
+
+
+def _know_agreements(engine: Engine) -> None:
+    """Register an empty table of agreements for a company that keeps none."""
+    if not _has(engine, "agreements"):
+        engine.register("agreements", empty_table("agreements"))
+
+
+def _has(engine: Engine, name: str) -> bool:
+    found = engine.query(f"SELECT COUNT(*) AS n FROM information_schema.tables WHERE table_name = {quote_text(name)}")
+    return bool(found.column("n")[0].as_py())
 
 
 def _text_for(texts: dict[str, str], question: Question) -> str:

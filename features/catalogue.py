@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from crm.schema import DType
 from features.custom import custom_field
-from features.groups import agreement, customer, invoice, lead, opportunity
+from features.groups import agreement, customer, customer_money, customer_relation, invoice, lead, opportunity
 from features.groups.size import CUSTOMER_SIZE
 from features.line_fields import LINE_FIELDS
 from features.matrix import Field, Grade
@@ -19,6 +19,8 @@ GROUPS: dict[str, FeatureGroup] = {
         *opportunity.GROUPS,
         *invoice.GROUPS,
         *customer.GROUPS,
+        *customer_money.GROUPS,
+        *customer_relation.GROUPS,
         CUSTOMER_SIZE,
         *agreement.GROUPS,
     )

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crm.engine import quote_name, quote_text
-from crm.schema import Column, DType, Table
+from crm.schema import KEY_SEPARATOR, Column, DType, Table
 from crm.tables import table
 from features.asof import DAY_SECONDS, age_sql, column_of, known_sql, visible_sql
 from features.spec import (
@@ -26,6 +26,7 @@ from features.spec import (
     Condition,
     Count,
     DaysSince,
+    DaysUntil,
     Distinct,
     Feature,
     Last,
@@ -41,6 +42,14 @@ from features.spec import (
 )
 
 SPINE = "spine"
+_STORED = {
+    DType.INTEGER: "BIGINT",
+    DType.MONEY: "BIGINT",
+    DType.NUMBER: "DOUBLE",
+    DType.FLAG: "BOOLEAN",
+    DType.DATE: "DATE",
+    DType.TIMESTAMP: "TIMESTAMP",
+}
 _WHOLE = frozenset({DType.INTEGER, DType.MONEY, DType.FLAG})
 
 
@@ -103,24 +112,47 @@ def _probes(stated: Table, furthest: int | None) -> tuple[str, str, str]:
 
 
 def keyed_rows_sql(source: Source, *, with_changes: bool) -> str:
-    """SQL of a source's rows with `k`, what they are reached by; a key that is overwritten is read as it was first."""
+    """SQL of a source's rows with `k`, what they are reached by.
+
+    A key that is overwritten is read as it was first, and so are the columns that the source says to.
+    """
     stated = table(source.table)
-    conditions = [_condition(f"e.{quote_name(c.column)}", c) for c in source.where]
-    name = f"e.{quote_name(source.key)}"
-    if not (stated.column(source.key).mutable and with_changes):
+    overwritten = {name for name in (source.key, *source.first) if stated.column(name).mutable}
+    if not (overwritten and with_changes):
+        name = f"e.{quote_name(source.key)}"
+        conditions = [_condition(f"e.{quote_name(c.column)}", c) for c in source.where]
         where = " AND ".join([f"{name} IS NOT NULL", *conditions])
         return f"SELECT e.*, {name} AS k FROM {source.table} AS e WHERE {where}"
+    places = {name: place for place, name in enumerate(sorted(overwritten))}
+    firsts = ", ".join(
+        "MIN_BY(COALESCE(c.old_value, ''), (c.recorded_at, c.occurred_at, c.change_id)) "
+        f"FILTER (WHERE c.field = {quote_text(name)}) AS first_{place}"
+        for name, place in places.items()
+    )
+    listed = ", ".join(quote_text(name) for name in places)
     first = (
-        "SELECT c.entity_id, "
-        "MIN_BY(COALESCE(c.old_value, ''), (c.recorded_at, c.occurred_at, c.change_id)) AS first_value "
-        f"FROM changes AS c WHERE c.entity = {quote_text(source.table)} AND c.field = {quote_text(source.key)} "
-        "GROUP BY c.entity_id"
+        f"SELECT c.entity_id, {firsts} FROM changes AS c "
+        f"WHERE c.entity = {quote_text(source.table)} AND c.field IN ({listed}) GROUP BY c.entity_id"
     )
-    key = f"CASE WHEN f.first_value IS NOT NULL THEN NULLIF(f.first_value, '') ELSE {name} END"
+    values = {name: _first_value(stated.column(name), place) for name, place in places.items()}
+    key = values.get(source.key, f"e.{quote_name(source.key)}")
+    conditions = [_condition(values.get(c.column, f"e.{quote_name(c.column)}"), c) for c in source.where]
+    # Spark and DuckDB agree on no way to replace a column of a star, so that every one is named.
+    replaced = {name: values[name] for name in source.first if name in values}
+    named = (f"{replaced.get(c, f'e.{quote_name(c)}')} AS {quote_name(c)}" for c in (*stated.names, "recorded_at"))
+    columns = ", ".join(named) if replaced else "e.*"
+    entity = f" || {quote_text(KEY_SEPARATOR)} || ".join(f"CAST(e.{quote_name(name)} AS STRING)" for name in stated.key)
     return (
-        f"SELECT e.*, {key} AS k FROM {source.table} AS e LEFT JOIN ({first}) AS f "
-        f"ON f.entity_id = e.{quote_name(stated.key[0])} WHERE {' AND '.join([f'{key} IS NOT NULL', *conditions])}"
+        f"SELECT {columns}, {key} AS k FROM {source.table} AS e LEFT JOIN ({first}) AS f "
+        f"ON f.entity_id = {entity} WHERE {' AND '.join([f'{key} IS NOT NULL', *conditions])}"
     )
+
+
+def _first_value(column: Column, place: int) -> str:
+    """SQL of what a row said of a column before its first change."""
+    text = f"NULLIF(f.first_{place}, '')"
+    typed = text if column.dtype is DType.TEXT else f"TRY_CAST({text} AS {_STORED[column.dtype]})"
+    return f"CASE WHEN f.first_{place} IS NOT NULL THEN {typed} ELSE e.{quote_name(column.name)} END"
 
 
 class _Used:
@@ -176,6 +208,10 @@ def _value(used: _Used, feature: Feature) -> str:
 def _aggregate(used: _Used, primitive: Aggregate) -> str:
     age = used.age(primitive.moment)
     tests = [_condition(used.value(c.column), c) for c in primitive.where]
+    shift = DAY_SECONDS if column_of(primitive.source.table, primitive.moment).dtype is DType.DATE else 0
+    if isinstance(primitive, DaysUntil):
+        ahead = f"CAST(0 - MIN({age}){_filter([f'{age} IS NOT NULL', *tests])} - {shift} AS DOUBLE)"
+        return f"{ahead} / CAST({DAY_SECONDS} AS DOUBLE)"
     if isinstance(primitive, Trend):
         assert primitive.days is not None
         recent = _count([*_window(age, 0, primitive.days), *tests])
@@ -189,7 +225,6 @@ def _aggregate(used: _Used, primitive: Aggregate) -> str:
         return _count(tests)
     if isinstance(primitive, DaysSince):
         nearest = "MIN" if primitive.which == "last" else "MAX"
-        shift = DAY_SECONDS if column_of(primitive.source.table, primitive.moment).dtype is DType.DATE else 0
         return f"CAST({nearest}({age}){_filter(tests)} + {shift} AS DOUBLE) / CAST({DAY_SECONDS} AS DOUBLE)"
     if isinstance(primitive, Rhythm):
         return _rhythm(primitive, age, _filter(tests))

@@ -24,6 +24,7 @@ from features.spec import (
     Condition,
     Count,
     DaysSince,
+    DaysUntil,
     Distinct,
     Feature,
     FeatureGroup,
@@ -201,6 +202,8 @@ def _computed(primitive: Aggregate | Ratio) -> _Computed:
         return _measure(primitive)
     if isinstance(primitive, DaysSince):
         return _days_since(primitive)
+    if isinstance(primitive, DaysUntil):
+        return _days_until(primitive)
     if isinstance(primitive, Rhythm):
         return _rhythm(primitive)
     if isinstance(primitive, Count):
@@ -243,6 +246,20 @@ def _days_since(primitive: DaysSince) -> _Computed:
         return (nearest(ages) + shift) / DAY_SECONDS if ages else None
 
     return days_since
+
+
+def _days_until(primitive: DaysUntil) -> _Computed:
+    clock = column_of(primitive.source.table, primitive.moment)
+    shift = DAY_SECONDS if clock.dtype is DType.DATE else 0
+
+    def days_until(rows: _Visible, moment: Moment) -> Value:
+        held = rows.aged(clock, moment)
+        for condition in primitive.where:
+            column = column_of(primitive.source.table, condition.column)
+            held = [pair for pair in held if _holds(condition, cell_as_known(column, pair[1], moment))]
+        return -(min(age for age, _ in held) + shift) / DAY_SECONDS if held else None
+
+    return days_until
 
 
 def _rhythm(primitive: Rhythm) -> _Computed:

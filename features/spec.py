@@ -75,6 +75,8 @@ class Source:
         Column of the entity, as known then, that the key must equal; empty for the entity's own key.
     where : tuple of Condition
         Rows that count at all.
+    first : tuple of str
+        Mutable columns to be read as they first stood: known from then on, whatever was written over it.
     """
 
     name: str
@@ -82,10 +84,11 @@ class Source:
     key: str
     reach: str = ""
     where: tuple[Condition, ...] = ()
+    first: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         stated = table(self.table)
-        for column in (self.key, *(condition.column for condition in self.where)):
+        for column in (self.key, *(condition.column for condition in self.where), *self.first):
             stated.column(column)
 
 
@@ -113,9 +116,9 @@ class Aggregate:
     def __post_init__(self) -> None:
         stated = table(self.source.table)
         for condition in self.where:
-            require_fixed(self.source.table, condition.column)
+            require_fixed(self.source, condition.column)
         if self.at:
-            require_fixed(self.source.table, self.at)
+            require_fixed(self.source, self.at)
         elif stated.clock is None:
             raise BadSpec(f"table {stated.name} has no clock; the feature must say `at` which column its rows happen")
 
@@ -139,7 +142,7 @@ class Measure(Aggregate):
     def __post_init__(self) -> None:
         # A dataclass with slots is made anew by the decorator, which `super()` without arguments does not see.
         Aggregate.__post_init__(self)
-        require_fixed(self.source.table, self.column)
+        require_fixed(self.source, self.column)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +180,16 @@ class DaysSince(Aggregate):
     """Days since the latest or the earliest row; null when there is none."""
 
     which: Literal["last", "first"] = "last"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaysUntil(Aggregate):
+    """Days to the furthest moment that visible rows name in a column `at`, negative once it has passed."""
+
+    def __post_init__(self) -> None:
+        Aggregate.__post_init__(self)
+        if not self.at or self.days is not None:
+            raise BadSpec("days until a moment need the column `at` and no window")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,16 +329,16 @@ def feature(
     return Feature(field=field, primitive=primitive)
 
 
-def require_fixed(table_name: str, column: str) -> None:
-    """Refuse a mutable column of an event row: what it said then is not kept with the row.
+def require_fixed(source: Source, column: str) -> None:
+    """Refuse a mutable column of an event row that is not read as it first stood: what it said then is not kept.
 
     Raises
     ------
     BadSpec
         The column is mutable or personal.
     """
-    stated = table(table_name).column(column)
-    if stated.mutable:
-        raise BadSpec(f"{table_name}.{column} is overwritten over time; read it as an attribute, through its changes")
+    stated = table(source.table).column(column)
+    if stated.mutable and column not in source.first:
+        raise BadSpec(f"{source.table}.{column} is overwritten; read it as an attribute or as it `first` stood")
     if stated.personal:
-        raise BadSpec(f"{table_name}.{column} is personal and never becomes a feature")
+        raise BadSpec(f"{source.table}.{column} is personal and never becomes a feature")

@@ -18,7 +18,7 @@ from models.additive import Additive, Term
 from models.basis import Basis
 from models.booster import Booster
 from models.encoding import Encoder
-from models.shrunk import shrink
+from models.shrunk import fit_with_prior, shrink
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -139,6 +139,11 @@ def fit_shrunk(encoder: Encoder, rows: Floats, y: Floats, seed: int) -> Fitted:
     return Fitted(learner="shrunk", kind="linear", additive=additive)
 
 
+def fit_ridge(encoder: Encoder, rows: Floats, y: Floats, seed: int) -> Fitted:
+    """Logistic regression with a normal prior on standardised columns: for few rows, several of one customer."""
+    return Fitted(learner="ridge", kind="linear", additive=fit_with_prior(encoder, rows, y))
+
+
 def plain_rate(learner: str, encoder: Encoder, rows: Floats, y: Floats) -> Fitted:
     """The base rate for everyone."""
     rate = (float(y.sum()) + 0.5) / (len(y) + 1.0)
@@ -254,6 +259,7 @@ def fit_blend(encoder: Encoder, rows: Floats, y: Floats, seed: int) -> Fitted:
 LEARNERS: dict[str, Fit] = {
     "base_rate": fit_base_rate,
     "shrunk": fit_shrunk,
+    "ridge": fit_ridge,
     "logistic": fit_logistic,
     "curves": fit_curves,
     "booster": fit_booster,

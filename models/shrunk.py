@@ -28,6 +28,9 @@ N_REPEATS = 2
 CHANCE = 0.01
 # Events of the rarer kind below which nothing but the base rate is said.
 MIN_EVENTS = 8
+# A normal prior of standard deviation .1 on every standardised column: most that is known of a customer moves the odds
+# by less than a tenth; with many thousands of rows the prior no longer matters.
+PRIOR_PENALTY = 100.0
 
 
 def shrink(encoder: Encoder, rows: Floats, y: Floats, seed: int) -> Additive | None:
@@ -44,33 +47,53 @@ def shrink(encoder: Encoder, rows: Floats, y: Floats, seed: int) -> Additive | N
     seed : int
         Random state of the folds.
     """
-    bases = [
-        Basis(rows[:, place], len(coding.categories), coding.field.kind, n_knots=2, is_straight=False)
-        for place, coding in enumerate(encoder.codings)
-    ]
     if min(y.sum(), (1 - y).sum()) < MIN_EVENTS:
         return None
-    design = np.column_stack([basis.design(rows[:, place]) for place, basis in enumerate(bases)])
-    spread = design.std(axis=0)
-    scale = np.where(spread > 0, spread, np.inf)
-    design = (design - design.mean(axis=0)) / scale
+    columns = _Columns(encoder, rows)
     # Ridge does not mind a rotation: with fewer rows than columns the same answer costs a fraction.
-    left, sizes, turn = np.linalg.svd(design, full_matrices=False)
+    left, sizes, turn = np.linalg.svd(columns.design, full_matrices=False)
     turned = left * sizes
     best = _best_penalty(turned, y, seed)
     if best is None:
         return None
     found = fit_ridge(turned, y, best)
-    weights = np.concatenate([found[:1], turn.T @ found[1:]])
-    terms, start = [], 0
-    for basis in bases:
-        stop = start + basis.width
-        terms.append(basis.term(weights[1 + start : 1 + stop] / scale[start:stop]))
-        start = stop
-    model = Additive(0.0, terms).with_means(rows)
-    # The means carry the centring that the weights were learned with.
-    offset = float(weights[0]) - sum(term.mean for term in model.terms)
-    return Additive(offset, model.terms)
+    return columns.additive(np.concatenate([found[:1], turn.T @ found[1:]]), rows)
+
+
+def fit_with_prior(encoder: Encoder, rows: Floats, y: Floats) -> Additive:
+    """The additive model whose standardised weights have a normal prior of standard deviation .1.
+
+    For a few thousand rows of which several tell of the same customer: cross-validation by row would see every
+    customer on both sides and shrink too little.
+    """
+    columns = _Columns(encoder, rows)
+    return columns.additive(fit_ridge(columns.design, y, PRIOR_PENALTY), rows)
+
+
+class _Columns:
+    """Encoded rows as standardised columns, and the way back from their weights to an additive model."""
+
+    def __init__(self, encoder: Encoder, rows: Floats) -> None:
+        self._bases = [
+            Basis(rows[:, place], len(coding.categories), coding.field.kind, n_knots=2, is_straight=False)
+            for place, coding in enumerate(encoder.codings)
+        ]
+        design = np.column_stack([basis.design(rows[:, place]) for place, basis in enumerate(self._bases)])
+        spread = design.std(axis=0)
+        self._scale = np.where(spread > 0, spread, np.inf)
+        self.design = (design - design.mean(axis=0)) / self._scale
+
+    def additive(self, weights: Floats, rows: Floats) -> Additive:
+        """The model of weights, the intercept first."""
+        terms, start = [], 0
+        for basis in self._bases:
+            stop = start + basis.width
+            terms.append(basis.term(weights[1 + start : 1 + stop] / self._scale[start:stop]))
+            start = stop
+        model = Additive(0.0, terms).with_means(rows)
+        # The means carry the centring that the weights were learned with.
+        offset = float(weights[0]) - sum(term.mean for term in model.terms)
+        return Additive(offset, model.terms)
 
 
 def _best_penalty(design: Floats, y: Floats, seed: int) -> float | None:

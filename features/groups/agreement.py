@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from features.groups.customer import CUSTOMER_SERVICE
-from features.groups.season import season_group
+from features.groups.customer_money import CUSTOMER_PAYMENT
+from features.groups.customer_relation import CUSTOMER_RELATION
 from features.matrix import Kind
 from features.spec import AgeDays, Aggregate, Attribute, FeatureGroup, Ratio, feature
 
@@ -27,6 +28,15 @@ AGREEMENT_TERMS = FeatureGroup(
                 zh=zh,
             )
             for name, en, zh in (("kind", "kind of agreement", "合同类型"), ("product", "product", "产品"))
+        ),
+        feature(
+            "auto_renews",
+            Attribute(column="auto_renews", table=_TABLE),
+            kind=Kind.FLAG,
+            null="not filled in",
+            group="terms",
+            en="renews by itself",
+            zh="自动续约",
         ),
         feature(
             "net_amount",
@@ -78,5 +88,6 @@ def _through(primitive: Aggregate | Ratio, reach: str) -> Aggregate | Ratio:
 GROUPS = (
     AGREEMENT_TERMS,
     reached_by(CUSTOMER_SERVICE, _TABLE, "agreement_service"),
-    season_group(_TABLE, "agreement"),
+    reached_by(CUSTOMER_RELATION, _TABLE, "agreement_relation"),
+    reached_by(CUSTOMER_PAYMENT, _TABLE, "agreement_payment"),
 )

@@ -27,12 +27,13 @@ from features.spec import (
 )
 
 _TABLE = "accounts"
-ORDERS = Source(name="orders", table="orders", key="account_id")
+# What a line or an agreement said when it was booked was known from then on, whatever was written over it.
+ORDERS = Source(name="orders", table="orders", key="account_id", first=("net_amount",))
 RECEIPTS = Source(name="receipts", table="receipts", key="account_id")
 USAGE = Source(name="usage", table="usage", key="account_id")
 TICKETS = Source(name="tickets", table="tickets", key="account_id")
 SURVEYS = Source(name="surveys", table="surveys", key="account_id")
-AGREEMENTS = Source(name="agreements", table="agreements", key="account_id")
+AGREEMENTS = Source(name="agreements", table="agreements", key="account_id", first=("net_amount", "ends_on"))
 _BOUGHT = (not_negative("quantity"),)
 # The gap that one purchase alone says nothing against: a quarter, the horizon of the task.
 USUAL_GAP_DAYS = 90.0

@@ -22,8 +22,15 @@ TASK = Task(
         # Rows begin at midnight, and the purchase of that very day already says that the account stays.
         gap_days=0,
     ),
-    feature_groups=("customer_profile", "customer_purchases", "customer_service", "customer_season"),
-    candidates=("base_rate", "logistic", "curves", "booster_small", "blend"),
+    feature_groups=(
+        "customer_profile",
+        "customer_purchases",
+        "customer_money",
+        "customer_service",
+        "customer_relation",
+        "customer_season",
+    ),
+    candidates=("base_rate", "ridge", "curves", "booster_small", "blend"),
     folds=Folds(n_origins=4, test_share=0.25, calibration_share=0.25),
     metrics=("log_loss", "auc", "average_precision", "brier", "ece", "lift_at_10", "lift_at_20"),
     gates=Gates(max_ece=0.03, min_positives_for_boosting=200, min_closed=30),

@@ -1,0 +1,152 @@
+"""How a customer relation stands: use over a year, complaints, talks, changes of owner, and how long it is covered."""
+
+from __future__ import annotations
+
+from features.groups.customer import AGREEMENTS, SURVEYS, TICKETS, USAGE
+from features.spec import (
+    Count,
+    DaysSince,
+    DaysUntil,
+    Feature,
+    FeatureGroup,
+    Mean,
+    Ratio,
+    Source,
+    Trend,
+    feature,
+    is_in,
+    unknown,
+)
+
+_TABLE = "accounts"
+TALKS = Source(name="activities", table="activities", key="account_id")
+CHANGES = Source(name="changes", table="changes", key="entity_id", where=(is_in("entity", _TABLE),))
+_COMPLAINT = is_in("kind", "complaint", "complaints", "Complaint", "投诉")
+
+_USE: tuple[Feature, ...] = (
+    feature(
+        "share_of_seats_used_365d",
+        Ratio(
+            upper=Mean(source=USAGE, days=365, column="active_users"),
+            lower=Mean(source=USAGE, days=365, column="licensed_seats"),
+        ),
+        unit="share",
+        null="seats are not recorded",
+        group="usage",
+        en="share of paid seats in use over a year",
+        zh="近一年席位使用率",
+    ),
+    feature(
+        "users_against_year",
+        Ratio(
+            upper=Mean(source=USAGE, days=45, column="active_users"),
+            lower=Mean(source=USAGE, days=365, column="active_users"),
+        ),
+        unit="ratio",
+        null="users are not recorded",
+        group="usage",
+        en="users of the last 45 days against those of a year",
+        zh="近45天活跃用户与近一年之比",
+    ),
+)
+
+_VOICE: tuple[Feature, ...] = (
+    feature(
+        "n_complaints_365d",
+        Count(source=TICKETS, days=365, where=(_COMPLAINT,)),
+        unit="complaints",
+        null="tickets are not recorded",
+        group="service",
+        en="complaints in the last 365 days",
+        zh="近365天投诉数",
+    ),
+    feature(
+        "mean_nps",
+        Mean(source=SURVEYS, column="nps"),
+        unit="points",
+        null="never answered",
+        group="service",
+        en="likelihood to recommend on average",
+        zh="平均推荐意愿",
+    ),
+)
+
+_TALKS: tuple[Feature, ...] = (
+    feature(
+        "days_since_contact",
+        DaysSince(source=TALKS),
+        unit="days",
+        null="no contact yet",
+        group="activity",
+        en="days since the customer was last in contact",
+        zh="距上次与客户联系天数",
+    ),
+    feature(
+        "trend_of_contacts_90d",
+        Trend(source=TALKS, days=90),
+        unit="-1 to 1",
+        null="no contact in 180 days",
+        group="activity",
+        en="change of pace of contacts against the 90 days before",
+        zh="客户联系频率变化（对比前90天）",
+    ),
+    feature(
+        "n_owner_changes_365d",
+        Count(source=CHANGES, days=365, where=(is_in("field", "rep_id"),)),
+        unit="changes",
+        null="changes are not recorded",
+        group="owner",
+        en="changes of the customer's owner in the last 365 days",
+        zh="近365天客户负责人变更次数",
+    ),
+)
+
+
+def _days_to_end(name: str, source: Source, *kinds: str, en: str, zh: str) -> Feature:
+    return feature(
+        name,
+        DaysUntil(source=source, at="ends_on", where=(is_in("kind", *kinds), unknown("cancelled_at"))),
+        unit="days",
+        null="no such agreement",
+        group="agreement",
+        en=en,
+        zh=zh,
+    )
+
+
+_COVER: tuple[Feature, ...] = (
+    _days_to_end(
+        "days_covered",
+        AGREEMENTS,
+        "subscription",
+        "maintenance",
+        en="days for which subscriptions and maintenance still cover it, negative since they ended",
+        zh="订阅与维保剩余覆盖天数（已到期为负）",
+    ),
+    feature(
+        "n_licences",
+        Count(source=AGREEMENTS, where=(is_in("kind", "licence"),)),
+        unit="agreements",
+        null="agreements are not recorded",
+        group="agreement",
+        en="perpetual licences bought",
+        zh="已购永久授权数",
+    ),
+    _days_to_end(
+        "days_maintained",
+        AGREEMENTS,
+        "maintenance",
+        en="days for which maintenance is still paid, negative since it ended",
+        zh="维保剩余天数（已到期为负）",
+    ),
+)
+
+CUSTOMER_RELATION = FeatureGroup(
+    name="customer_relation",
+    entity=_TABLE,
+    doc="How the product is used over a year, how the customer is heard and talked to, and how long it is covered.",
+    features=(*_USE, *_VOICE, *_TALKS, *_COVER),
+)
+
+
+GROUPS = (CUSTOMER_RELATION,)
