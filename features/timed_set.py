@@ -15,6 +15,7 @@ from crm.store import Generation
 from features.asof import local_days
 from features.build import build_features, custom_groups
 from features.catalogue import group_named
+from features.final_amounts import read_final_amounts
 from features.matrix import WRITTEN_LATE, Field, LeftOut, TrainingSet
 from features.outcomes import Outcomes, read_outcomes
 from features.question import Question
@@ -46,6 +47,8 @@ class TimedSet:
         Time and cause of each row's end; open ones censored.
     left_out : tuple of LeftOut
         Columns of the source that became no field, with the reason.
+    final_amount : ndarray of float64, shape (n_rows,), or None
+        The money at which the entity ended, whatever is asked; NaN while it is open; None where there is no such.
     """
 
     fields: tuple[Field, ...]
@@ -57,6 +60,7 @@ class TimedSet:
     amount: npt.NDArray[np.float64]
     outcomes: Outcomes
     left_out: tuple[LeftOut, ...] = ()
+    final_amount: npt.NDArray[np.float64] | None = None
 
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> TimedSet:
         """The chosen rows, in the given order."""
@@ -70,6 +74,7 @@ class TimedSet:
             group=self.group[index],
             amount=self.amount[index],
             outcomes=self.outcomes.take(index),
+            final_amount=None if self.final_amount is None else self.final_amount[index],
         )
 
     def without(self, names: Set[str]) -> TimedSet:
@@ -80,7 +85,9 @@ class TimedSet:
     def known_at(self, moment: np.datetime64) -> TimedSet:
         """The rows before a moment, with what was known of them then."""
         past = self.take(self.as_of < moment)
-        return replace(past, outcomes=past.outcomes.as_known(past.as_of, moment))
+        outcomes = past.outcomes.as_known(past.as_of, moment)
+        final = None if past.final_amount is None else np.where(outcomes.cause > 0, past.final_amount, np.nan)
+        return replace(past, outcomes=outcomes, final_amount=final)
 
     def within(self, horizon_days: int, cause: str) -> TrainingSet:
         """The same rows asked whether a cause happens within a horizon; unknown as long as the window is open."""
@@ -130,6 +137,7 @@ def build_timed_set(generation: Generation, question: Question, *, config: Confi
     entity_id = spine.column("entity_id").to_numpy().astype(np.str_)
     with generation.engine() as engine:
         accounts = engine.query(ACCOUNT_OF[question.entity])
+        ended = read_final_amounts(engine, question.entity, question.event, entity_id)
     amount = np.full(len(entity_id), np.nan)
     if "net_amount" in rows.column_names:
         amount = rows.column("net_amount").cast(pa.float64()).to_numpy(zero_copy_only=False)
@@ -144,4 +152,5 @@ def build_timed_set(generation: Generation, question: Question, *, config: Confi
         amount=np.asarray(amount, dtype=np.float64),
         outcomes=outcomes,
         left_out=(*left_out, *(LeftOut(column=name, reason=WRITTEN_LATE) for name in late)),
+        final_amount=None if ended is None else np.where(outcomes.cause > 0, ended, np.nan),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TypeAlias
@@ -51,6 +51,8 @@ class HazardPredictor:
         An edge of the grid: where the calibrators were learned.
     ahead_names : tuple of str
         What is known ahead of each step, in the order of the last axis of `ahead`.
+    extras : mapping
+        What the task's details need beside the hazards; JSON values by name.
 
     Raises
     ------
@@ -64,6 +66,7 @@ class HazardPredictor:
     calibrators: tuple[Calibrator, ...] = ()
     horizon: float = 0.0
     ahead_names: tuple[str, ...] = ()
+    extras: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.about.kind != KIND:
@@ -172,6 +175,7 @@ def save_hazard(
         "additives": [additive_to_json(each) for each in model.additives],
         "calibrators": [calibrator_to_json(each) for each in predictor.calibrators],
         "horizon": predictor.horizon,
+        "extras": dict(predictor.extras),
     }
     files = {MODEL: dump(content), REPORT: report, GOLDEN: golden}
     files |= {CARD[language]: text for language, text in cards.items()}
@@ -216,6 +220,7 @@ def load_hazard(folder: Path, digest: str | None = None) -> HazardPredictor:
             calibrators=tuple(calibrator_from_json(entry) for entry in content["calibrators"]),
             horizon=float(content["horizon"]),
             ahead_names=ahead,
+            extras=dict(content["extras"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise BadBundle(f"{folder.name}: {MODEL} cannot be read: {type(error).__name__}") from None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from crm.config import TaskSection
 from features.question import BadQuestion, Question
+from features.timed_set import TimedSet
 from models.person_period import Grid
 from models.task import BaseTask
 
@@ -23,11 +24,14 @@ class HazardTask(BaseTask):
         Steps in days; a record too young for the last ones shortens it.
     headline_days : int
         An edge of the grid: the horizon of the published figures and of calibration.
+    learn_extras : callable or None
+        What `details` needs beside the hazards, learned from the same rows; JSON values by name, kept in the bundle.
     """
 
     event: str
     grid: Grid
     headline_days: int
+    learn_extras: Callable[[TimedSet], dict[str, object]] | None = None
 
     def as_configured(self, tasks: Mapping[str, TaskSection]) -> HazardTask:
         """The task with the horizon that the configuration asks for.

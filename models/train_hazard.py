@@ -192,4 +192,5 @@ def _predictor(
         model=fitted.model,
         calibrators=calibrators,
         horizon=float(task.headline_days),
+        extras={} if task.learn_extras is None else task.learn_extras(rows),
     )

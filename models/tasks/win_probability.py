@@ -3,6 +3,7 @@
 from models.hazard_task import HazardTask
 from models.person_period import even_grid
 from models.task import Folds, Gates
+from models.win_details import learn_extras, win_details
 
 TASK = HazardTask(
     name="win_probability",
@@ -28,6 +29,8 @@ TASK = HazardTask(
     candidates=("hazard_rate", "hazard_logistic", "hazard_booster", "hazard_blend"),
     folds=Folds(n_origins=4, test_share=0.25, calibration_share=0.25),
     gates=Gates(max_ece=0.03, min_positives_for_boosting=200, min_closed=30),
+    details=win_details,
+    learn_extras=learn_extras,
     # The doors answer for leads; the other entities follow.
     is_served=False,
 )
