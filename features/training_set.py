@@ -29,6 +29,8 @@ _MONEY = {
     "opportunities": "SELECT opportunity_id AS entity_id, net_amount AS amount FROM opportunities "
     "WHERE outcome = 'won'",
 }
+# What leaves with an entity that is lost: the field that tells its money as known then.
+_AT_STAKE = {"accounts": "order_money_365d", "agreements": "net_amount"}
 ACCOUNT_OF = {
     "leads": "SELECT lead_id AS entity_id, account_id FROM leads",
     "opportunities": "SELECT opportunity_id AS entity_id, account_id FROM opportunities",
@@ -56,8 +58,9 @@ def build_training_set(
     Returns
     -------
     TrainingSet
-        Rows sorted by entity and moment. Immature rows have label NaN. `value` is the net amount won, in
-        currency units, NaN where nothing was won. Fields that are empty throughout stand in `left_out`.
+        Rows sorted by entity and moment. Immature rows have label NaN. `value` is the net amount won, or the money
+        that leaves with the entity, in currency units; NaN where there is none or nobody knows. Fields that are
+        empty throughout stand in `left_out`.
 
     Raises
     ------
@@ -100,7 +103,7 @@ def build_training_set(
         position=as_of.astype(np.int64) / 86_400e6,
         label=label,
         group=account_groups(entity_id, accounts),
-        value=_values(entity_id, wins),
+        value=_values(entity_id, wins) if wins is not None else _at_stake(asked.entity, rows),
         event=event.phrase_en,
         horizon_days=asked.horizon_days,
         gap_days=asked.gap_days,
@@ -147,9 +150,14 @@ def account_groups(entity_id: npt.NDArray[np.str_], accounts: pa.Table) -> npt.N
     return np.array([found.get(name) or name for name in entity_id.tolist()], dtype=np.str_)
 
 
-def _values(entity_id: npt.NDArray[np.str_], wins: pa.Table | None) -> npt.NDArray[np.float64]:
-    if wins is None:
-        return np.full(len(entity_id), np.nan)
+def _at_stake(entity: str, rows: pa.Table) -> npt.NDArray[np.float64]:
+    name = _AT_STAKE.get(entity)
+    if name not in rows.column_names:
+        return np.full(rows.num_rows, np.nan)
+    return np.asarray(rows.column(name).to_numpy(), dtype=np.float64)
+
+
+def _values(entity_id: npt.NDArray[np.str_], wins: pa.Table) -> npt.NDArray[np.float64]:
     found = dict(zip(wins.column("entity_id").to_pylist(), wins.column("amount").to_pylist(), strict=True))
     amounts = (found.get(name) for name in entity_id.tolist())
     return np.array([np.nan if amount is None else amount / 100 for amount in amounts], dtype=np.float64)

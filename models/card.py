@@ -13,10 +13,9 @@ from models.metrics import Interval
 from models.report import TrainReport
 from models.scorer import Scorer
 from models.task import BaseTask
-from models.value import CAVEAT_EN, CAVEAT_ZH
+from models.value import CAVEATS
 
 LANGUAGES = ("en", "zh")
-_CAVEATS = {"en": CAVEAT_EN, "zh": CAVEAT_ZH}
 TOO_GOOD = 0.95
 
 
@@ -184,9 +183,9 @@ class _Card:
                 start=replay.from_position or "-",
                 end=replay.to_position or "-",
                 share=f"{replay.share:.0%}",
-                wins=_percent(replay.wins.value),
-                low=_percent(replay.wins.low),
-                high=_percent(replay.wins.high),
+                held=_percent(replay.events.value),
+                low=_percent(replay.events.low),
+                high=_percent(replay.events.high),
             )
             if replay.value is not None:
                 money = replay.value
@@ -194,7 +193,7 @@ class _Card:
                     "replay_value", value=_percent(money.value), low=_percent(money.low), high=_percent(money.high)
                 )
             self._lines.append(f"- {line}")
-        self._lines += ["", _CAVEATS[self._language], ""]
+        self._lines += ["", CAVEATS[self._task.tells_of][self._language], ""]
 
     def _left_out(self) -> None:
         report = self._report
@@ -252,7 +251,7 @@ class _Card:
         if report.intervals.get("ece", (0.0, 0.0))[0] > gates.max_ece:
             self._add("- ", "shaky", ece=_figure(report.metrics["test"]["ece"]))
         self._add("- ", "association")
-        self._add("- ", "effort")
+        self._add("- ", f"effort_{self._task.tells_of}")
 
 
 def _row(cells: list[str]) -> str:

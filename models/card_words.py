@@ -42,7 +42,7 @@ WORDS: dict[str, dict[str, str]] = {
         "candidate_columns": "learner | log loss, level matched | AUC | chosen",
         "yes": "yes",
         "replay": "What the top of the list would have held",
-        "replay_wins": "Of the window from {start} to {end}, the top {share} by score held {wins} of the events "
+        "replay_wins": "Of the window from {start} to {end}, the top {share} by score held {held} of the events "
         "({low} to "
         "{high})",
         "replay_value": " and {value} of their value ({low} to {high})",
@@ -69,7 +69,9 @@ WORDS: dict[str, dict[str, str]] = {
         "strong": "AUC above .95 is rare without a leak. Look at the strongest reasons before you trust it.",
         "shaky": "The probabilities are off by more than the bound ({ece}): trust the order before the level.",
         "association": "Reasons say what goes together with the outcome, never what causes it.",
-        "effort": "Scores were learned from leads as they were worked; leads nobody worked look worse than they are.",
+        "effort_gain": "Scores were learned from what was worked as it was; what nobody worked looks worse than it is.",
+        "effort_loss": "Scores were learned from customers as they were looked after; one who stayed because "
+        "somebody did looks safer than without.",
         "no_test": "There is no test window with both outcomes.",
     },
     "zh": {
@@ -102,7 +104,7 @@ WORDS: dict[str, dict[str, str]] = {
         "candidate_columns": "学习器 | 对数损失（水平对齐） | AUC | 选中",
         "yes": "是",
         "replay": "若按评分排序跟进，前列会占多少",
-        "replay_wins": "在 {start} 至 {end} 的窗口中，评分最高的 {share} 占全部事件的 {wins}（{low} 至 {high}）",
+        "replay_wins": "在 {start} 至 {end} 的窗口中，评分最高的 {share} 占全部事件的 {held}（{low} 至 {high}）",
         "replay_value": "，占其金额的 {value}（{low} 至 {high}）",
         "left_out": "排除的列及原因",
         "left_out_columns": "列 | 结论 | 证据（括号后为检查输出原文）",
@@ -125,7 +127,8 @@ WORDS: dict[str, dict[str, str]] = {
         "strong": "AUC 高于 0.95 而没有泄漏的情况很少见。请先查看最强的理由再相信它。",
         "shaky": "概率偏差超过界限（{ece}）：先信排序，后信水平。",
         "association": "理由说明与结果同时出现的因素，不说明因果。",
-        "effort": "评分学自当时的跟进情况；无人跟进的线索看起来比实际更差。",
+        "effort_gain": "评分学自当时的跟进情况；无人跟进的对象看起来比实际更差。",
+        "effort_loss": "评分学自当时的维护情况；因有人维护而留下的客户，看起来比无人维护时更安全。",
         "no_test": "没有同时包含两种结果的测试窗口。",
     },
 }

@@ -85,7 +85,7 @@ class Replay:
     """Of the test window's rows, what the top share by score held."""
 
     share: float
-    wins: Interval
+    events: Interval
     value: Interval | None
     from_position: str
     to_position: str

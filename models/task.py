@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Literal, Protocol
 
 from crm.config import Config
 from crm.store import Generation
@@ -78,6 +78,8 @@ class BaseTask:
         Conditions of training and promotion.
     details : callable or None
         The task's own fields of an answer, beside the probability.
+    tells_of : str
+        `gain` or `loss`: what the event is to the company, for the words of cards.
     is_served : bool
         False: it trains and is judged, but no door answers for its entity yet; readiness and lists leave it out.
     """
@@ -93,6 +95,7 @@ class BaseTask:
     folds: Folds
     gates: Gates
     details: Details | None = None
+    tells_of: Literal["gain", "loss"] = "gain"
     is_served: bool = True
 
     @property

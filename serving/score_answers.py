@@ -25,7 +25,7 @@ _DEAL: JsonDict = {
 _CUSTOMER: JsonDict = {
     **EXAMPLE_ROW,
     "entity_id": "C-77",
-    "event": "no purchase within the window",
+    "event": "customer left: nothing renewed, nothing bought",
     "value_at_risk": 48200.0,
     "annual_value": 76400.0,
     "when": "2026-05-20",

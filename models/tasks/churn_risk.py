@@ -1,5 +1,6 @@
 """Churn risk: which customers will leave, how likely, and why."""
 
+from models.churn_details import churn_details
 from models.task import Folds, Gates, Label, Task
 
 TASK = Task(
@@ -34,4 +35,6 @@ TASK = Task(
     folds=Folds(n_origins=4, test_share=0.25, calibration_share=0.25),
     metrics=("log_loss", "auc", "average_precision", "brier", "ece", "lift_at_10", "lift_at_20"),
     gates=Gates(max_ece=0.03, min_positives_for_boosting=200, min_closed=30),
+    details=churn_details,
+    tells_of="loss",
 )

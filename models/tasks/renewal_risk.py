@@ -1,6 +1,7 @@
 """Renewal risk: which agreements up for renewal will be lost or renewed for less, how likely, and why."""
 
 from features.renewals import HORIZON_DAYS
+from models.churn_details import renewal_details
 from models.task import Folds, Gates, Label, Task
 
 TASK = Task(
@@ -28,4 +29,6 @@ TASK = Task(
     folds=Folds(n_origins=4, test_share=0.25, calibration_share=0.25),
     metrics=("log_loss", "auc", "average_precision", "brier", "ece", "lift_at_10", "lift_at_20"),
     gates=Gates(max_ece=0.03, min_positives_for_boosting=200, min_closed=30),
+    details=renewal_details,
+    tells_of="loss",
 )

@@ -171,7 +171,7 @@ def test_training_rows_of_accounts_carry_label_account_and_event(tmp_path: Path)
     rows = [order("a", day) for day in range(0, 200, 9)] + [order("b", 3), order("b", 30)]
     accounts = [{"account_id": name, "region": name.upper(), "created_at": START} for name in ("a", "b")]
     found = build_training_set(record(tmp_path, orders=rows, accounts=accounts), TASK.question, config=CONFIG)
-    assert found.event == "no purchase within the window"
+    assert found.event == "customer left: nothing renewed, nothing bought"
     assert set(found.group.tolist()) == {"a", "b"}
     known = np.isfinite(found.label)
     assert (

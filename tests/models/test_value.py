@@ -11,7 +11,7 @@ def test_top_share_of_wins_and_of_money_by_hand() -> None:
     value = np.where(y == 1, [100.0, 300, 0, 0, 0, 600, 0, 0, 0, 0], np.nan)
     blocks = make_blocks(np.arange(10).astype(str), n_draws=50, seed=1)
     top = {replay.share: replay for replay in replay_value(y, p, value, blocks, from_position="a", to_position="b")}
-    assert top[0.2].wins.value == pytest.approx(2 / 3)
+    assert top[0.2].events.value == pytest.approx(2 / 3)
     money = top[0.2].value
     assert money is not None
     assert money.value == pytest.approx(0.4)
