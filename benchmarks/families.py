@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.day_one import measure_day_one
 from benchmarks.families_churn import measure_churn
 from benchmarks.families_collection import measure_collection
 from benchmarks.families_maven import measure_maven
@@ -50,6 +51,7 @@ def measure_families(seed: int) -> Iterator[Figure]:
     yield from measure_churn(seed)
     yield from measure_collection(seed)
     yield from measure_maven(seed)
+    yield from measure_day_one(seed)
 
 
 def _bpic2012(seed: int) -> Iterator[Figure]:

@@ -52,6 +52,15 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
         "历史太短，无法按时间比较学习器：改为在不同客户或对象之间比较",
     ),
     (r"no time: rows were split by hash, so the figures are optimistic", "没有时间顺序：按哈希划分，指标偏乐观"),
+    (
+        r"day one: of some fields only today's values are on record, and they were left out; "
+        r"docs/day-one.md shows what 30, 90 and 180 days of history give",
+        "首日：部分字段只有当前值，未被使用；积累 30、90、180 天历史后的效果见 docs/day-one.md",
+    ),
+    (
+        r"^today's value only: what it was at the row's moment is not on record$",
+        "只有当前值：当时的取值没有记录",
+    ),
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from features.first_seen import NOT_SEEN
 from features.leakage import Finding
 from features.leakage_figures import Figure
 from features.matrix import TrainingSet
@@ -17,6 +18,10 @@ from models.task import BaseTask
 
 CHANCE = 0.5
 OPTIMISTIC = "no time: rows were split by hash, so the figures are optimistic"
+DAY_ONE = (
+    "day one: of some fields only today's values are on record, and they were left out; "
+    "docs/day-one.md shows what 30, 90 and 180 days of history give"
+)
 NO_RANKING = "no signal: on earlier windows no learner ranks better than chance"
 NO_BETTER = "no signal: no learner is better than the base rate on earlier windows"
 
@@ -37,6 +42,8 @@ def empty_report(task: BaseTask, training_set: TrainingSet, findings: tuple[Find
     """
     usable = training_set.take(np.isfinite(training_set.label)).without({finding.column for finding in findings})
     limits = () if usable.has_time else (OPTIMISTIC,)
+    if any(left.reason == NOT_SEEN for left in training_set.left_out):
+        limits = (*limits, DAY_ONE)
     return TrainReport(
         task=task.name,
         event=training_set.event,

@@ -8,6 +8,8 @@ from enum import StrEnum
 from crm.config import Config
 from crm.facts import known_at_entry
 from crm.store import Generation, Store
+from features.catalogue import group_named
+from features.first_seen import forget_before_history
 from features.leakage_figures import back_dated
 from features.leakage_record import find_leaks_of_record
 from features.leakage_store import require_sound_store
@@ -49,7 +51,8 @@ def read_rows(generation: Generation, task: BaseTask, source: RowSource, *, conf
         The record has neither.
     """
     if isinstance(task, HazardTask):
-        return build_timed_set(generation, task.question, config=config)
+        timed = build_timed_set(generation, task.question, config=config)
+        return forget_before_history(generation, [group_named(name) for name in task.feature_groups], timed)
     has_history = all(generation.has(name) for name in task.needs)
     if source is RowSource.RECORD or (source is RowSource.AUTO and has_history):
         if isinstance(task, Task) and task.build_rows is not None:
