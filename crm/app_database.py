@@ -1,4 +1,4 @@
-"""What the application itself writes: users, keys, predictions, decisions, jobs.
+"""What the application itself writes: users, keys, predictions, decisions, jobs, published forecasts.
 
 SQLite in WAL mode by default, PostgreSQL by setting. `open_database` brings the tables up to date by itself;
 several workers may start at once.
@@ -9,11 +9,24 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import orjson
-from sqlalchemy import JSON, Engine, ForeignKey, Index, MetaData, String, create_engine, event, text
+from sqlalchemy import (
+    JSON,
+    Date,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    create_engine,
+    event,
+    text,
+)
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import DateTime, TypeDecorator
@@ -141,6 +154,42 @@ class Job(Base):
     request: Mapped[dict[str, object]] = mapped_column(JSON)
     result: Mapped[dict[str, object] | None] = mapped_column(JSON)
     error: Mapped[str | None] = mapped_column(String(2000))
+
+
+class ForecastRun(Base):
+    """One published forecast: by which model, from which state of the record. Never changed."""
+
+    __tablename__ = "forecast_runs"
+
+    run_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    task: Mapped[str] = mapped_column(String(40))
+    made_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    made_by: Mapped[str] = mapped_column(String(40))
+    as_of: Mapped[datetime] = mapped_column(Moment, index=True)
+    record_digest: Mapped[str] = mapped_column(String(64))
+    model_version: Mapped[str] = mapped_column(String(80))
+    model_digest: Mapped[str] = mapped_column(String(64))
+    n_rows: Mapped[int] = mapped_column(Integer)
+
+
+class ForecastRow(Base):
+    """What one forecast said of one measure, node and month. Never changed, so that it can be held against what came.
+
+    Amounts in units of the reporting currency; `quantiles` maps a share such as `0.05` to an amount.
+    """
+
+    __tablename__ = "forecast_ledger"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("forecast_runs.run_id"), primary_key=True)
+    measure: Mapped[str] = mapped_column(String(80), primary_key=True)
+    node_id: Mapped[str] = mapped_column(String(400), primary_key=True)
+    month: Mapped[date] = mapped_column(Date, primary_key=True)
+    level: Mapped[str] = mapped_column(String(20))
+    step: Mapped[int] = mapped_column(Integer)
+    status: Mapped[str] = mapped_column(String(20))
+    expected: Mapped[float] = mapped_column(Float)
+    baseline: Mapped[float] = mapped_column(Float)
+    quantiles: Mapped[dict[str, float]] = mapped_column(JSON)
 
 
 def open_database(url: str) -> Engine:

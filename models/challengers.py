@@ -54,19 +54,24 @@ def keep_bundle(
     task: BaseTask, report: TrainReport, predictor: Predictor | HazardPredictor, folder: Path
 ) -> TrainReport:
     """Save a model and return the report with its place and digest."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    home = Path(tempfile.mkdtemp(prefix=f"{stamp}-", dir=folder))
+    place = new_place(folder)
     cards = write_cards(task, report, predictor)
     golden = make_golden(predictor)
     plots = {language: write_plot(report.calibration, language=language) for language in cards}
-    place, told = home / BUNDLE, report.to_json()
+    told = report.to_json()
     digest = (
         save_hazard(predictor, place, cards=cards, report=told, golden=golden, plots=plots)
         if isinstance(predictor, HazardPredictor)
         else save_bundle(predictor, place, cards=cards, report=told, golden=golden, plots=plots)
     )
-    return replace(report, bundle=str(home / BUNDLE), digest=digest)
+    return replace(report, bundle=str(place), digest=digest)
+
+
+def new_place(folder: Path) -> Path:
+    """Where the next bundle of a task's folder goes; it sorts after all that came before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    return Path(tempfile.mkdtemp(prefix=f"{stamp}-", dir=folder)) / BUNDLE
 
 
 def keep_training(report: TrainReport) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from models.bundle import verify_bundle
 from models.golden import require_golden
-from models.load import load_scorer
+from models.load import kind_of, load_scorer
 from models.predictor import BadBundle
+from models.series_bundle import SERIES, load_series, require_series_golden
 
 TIMEOUT_SECONDS = 60
 _REFUSED = 3
@@ -51,7 +52,10 @@ def main(arguments: list[str]) -> int:
     """Exit code: 0 sound, 3 refused with the reason on standard error."""
     folder = Path(arguments[0])
     try:
-        require_golden(load_scorer(folder), folder)
+        if kind_of(folder) == SERIES:
+            require_series_golden(load_series(folder), folder)
+        else:
+            require_golden(load_scorer(folder), folder)
     except BadBundle as error:
         sys.stderr.write(f"{error}\n")
         return _REFUSED

@@ -26,10 +26,17 @@ def load_scorer(folder: Path, digest: str | None = None) -> Scorer:
     BadBundle
         The folder is damaged or not what it claims to be.
     """
-    return load_hazard(folder, digest) if _kind(folder) == KIND else load_bundle(folder, digest)
+    return load_hazard(folder, digest) if kind_of(folder) == KIND else load_bundle(folder, digest)
 
 
-def _kind(folder: Path) -> str:
+def kind_of(folder: Path) -> str:
+    """The kind that the manifest of a bundle states.
+
+    Raises
+    ------
+    BadBundle
+        There is no manifest that can be read.
+    """
     # Read before the manifest is verified: a wrong kind leads to a reader that refuses, never to a wrong answer.
     try:
         return str(json.loads((folder / MANIFEST).read_bytes())["kind"])

@@ -61,7 +61,8 @@ def items_of(report: TrainReport, bundle: Path) -> Iterator[LogItem]:
     for name in (*settings, "train_from", "test_from", "test_to"):
         yield Param(name=name, value=str(getattr(report, name)))
     for name in ("n_train", "n_test", "n_censored", "base_rate"):
-        yield Figure(name=name, value=float(getattr(report, name)))
+        if math.isfinite(getattr(report, name)):
+            yield Figure(name=name, value=float(getattr(report, name)))
     for kind, figures in report.metrics.items():
         for name, value in figures.items():
             if math.isfinite(value):

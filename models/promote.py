@@ -10,8 +10,11 @@ from crm.config import Config
 from models import champions
 from models.challengers import Challenger, find_challenger
 from models.champions import Published
+from models.checks import Check, Verdict
 from models.load import load_scorer
 from models.registry import Registry, RegistryAway
+from models.series_gates import check_series_gates
+from models.series_task import SeriesTask
 from models.task import BaseTask
 
 
@@ -21,27 +24,6 @@ class Refused(Exception):
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
         super().__init__("; ".join(check.evidence for check in verdict.checks if not check.passed))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One gate."""
-
-    name: str
-    passed: bool
-    evidence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What the gates say of a challenger."""
-
-    checks: tuple[Check, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every gate is open."""
-        return all(check.passed for check in self.checks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +60,8 @@ def check_gates(task: BaseTask, challenger: Challenger, champion: Published | No
     champion : Published or None
         What answers now.
     """
+    if isinstance(task, SeriesTask):
+        return check_series_gates(challenger, champion)
     report = challenger.report
     intervals = _mapping(report["intervals"])
     checks = [

@@ -20,7 +20,7 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 ALL = "all"
 N_DRAWS = 1_000
 # Months that are drawn together: neighbours share their surprises.
-BLOCK_MONTHS = 3
+BLOCK_MONTHS = 2
 NOMINAL = {50: (0.25, 0.75), 80: (0.1, 0.9), 90: (0.05, 0.95)}
 BETTER, NO_BETTER, WORSE = "better", "no_better", "worse"
 MIN_MONTHS = 3
@@ -42,7 +42,7 @@ class Accuracy:
     baseline_wape, baseline_mase, baseline_bias : float
         The same of seasonal naive.
     gain : Interval
-        WAPE less that of the baseline, negative when better, 95 % paired bootstrap of blocks of months.
+        WAPE less that of the baseline, negative when better, 95 % by a paired bootstrap of blocks of months.
     coverage : mapping of int to Interval
         Share of outcomes inside the 50, 80 and 90 % range, with its own 95 % interval.
     verdict : str
@@ -120,7 +120,8 @@ def _accuracy(points: Points, replayed: Replayed, rows: Mask, name: tuple[str, s
     total = {key: float(values.sum()) for key, values in sums.items()}
     amount = total["amount"] or 1.0
     drawn = {key: values[draws].sum(axis=1) for key, values in sums.items()}
-    gain = _interval((total["error"] - total["naive_error"]) / amount, _ratio(drawn, "error", "naive_error"))
+    difference = (total["error"] - total["naive_error"]) / amount
+    gain = block_interval(difference, _ratio(drawn, "error", "naive_error"), len(sums["n"]))
     coverage = {share: coverage_of(sums, share, draws, n_outcomes=_n_outcomes(points, rows)) for share in NOMINAL}
     return Accuracy(
         measure=name[0],
@@ -204,19 +205,48 @@ def coverage_of(
 
     Notes
     -----
-    Wilson's interval (1927) of as many outcomes as the block bootstrap's variance is worth, at most `n_outcomes`. The
-    bootstrap's own quantiles would give a range without width where everything was inside.
+    Wilson's interval (1927) of as many outcomes as the block bootstrap's variance is worth, at most `n_outcomes`, with
+    Student's quantile of the number of blocks. The bootstrap's own quantiles would give a range without width where
+    everything was inside.
     """
-    from scipy.stats import norm
-
-    told = max(float(sums["told"].sum()), 1.0)
+    told = float(sums["told"].sum()) or 1.0
     value = float(sums[f"inside_{share}"].sum()) / told
-    drawn = sums[f"inside_{share}"][draws].sum(axis=1) / np.maximum(sums["told"][draws].sum(axis=1), 1.0)
-    variance, z = float(drawn.var()), float(norm.ppf(1 - outside / 2))
+    drawn_told = sums["told"][draws].sum(axis=1)
+    drawn = sums[f"inside_{share}"][draws].sum(axis=1) / np.where(drawn_told > 0, drawn_told, 1.0)
+    reach, inflation = _few_blocks(len(sums["told"]), outside)
+    variance, z = float(drawn.var()) * inflation, reach
     n = float(np.clip(value * (1 - value) / variance, 1.0, n_outcomes)) if variance > 0 else float(max(n_outcomes, 1))
     middle = (value + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * float(np.sqrt(value * (1 - value) / n + z**2 / (4 * n**2)))
     return Interval(value=value, low=max(middle - half, 0.0), high=min(middle + half, 1.0))
+
+
+def level_coverage(points: Points, replayed: Replayed, task: SeriesTask, *, seed: int) -> dict[str, Interval]:
+    """Share of outcomes inside the 80 % range by level, all measures together; the intervals hold at once (Bonferroni).
+
+    Parameters
+    ----------
+    points : Points
+        The past replayed.
+    replayed : Replayed
+        What would have been published.
+    task : SeriesTask
+        How many origins are newest.
+    seed : int
+        Random state of the bootstrap.
+    """
+    tested = is_tested(points, task) & np.isfinite(replayed.quantiles[:, 0])
+    level_of = np.array([level for _, level, _ in points.cells])[points.cell]
+    levels = list(dict.fromkeys(level for _, level, _ in points.cells))
+    found = {}
+    for level in levels:
+        rows = tested & (level_of == level)
+        if len(np.unique(points.month[rows])) < MIN_MONTHS:
+            continue
+        sums = month_sums(points, replayed, rows)
+        draws, outcomes = draw_months(len(sums["n"]), seed), _n_outcomes(points, rows)
+        found[level] = coverage_of(sums, 80, draws, n_outcomes=outcomes, outside=0.05 / len(levels))
+    return found
 
 
 def _n_outcomes(points: Points, rows: Mask) -> int:
@@ -227,6 +257,33 @@ def _ratio(drawn: Mapping[str, Floats], name: str, other: str) -> Floats:
     return np.asarray((drawn[name] - drawn[other]) / np.where(drawn["amount"] > 0, drawn["amount"], 1.0))
 
 
-def _interval(value: float, drawn: Floats, *, outside: float = 0.05) -> Interval:
-    low, high = np.quantile(drawn, [outside / 2, 1 - outside / 2])
-    return Interval(value=value, low=float(low), high=float(high))
+def block_interval(value: float, drawn: Floats, n_months: int, *, outside: float = 0.05) -> Interval:
+    """A figure with an interval of its block-bootstrap spread.
+
+    Parameters
+    ----------
+    value : float
+        The figure.
+    drawn : ndarray of float64, shape (n_draws,)
+        The same of each draw.
+    n_months : int
+        Months that were drawn from.
+    outside : float
+        Chance left outside the interval.
+
+    Notes
+    -----
+    The spread of the draws times Student's quantile of the number of blocks: with a handful of blocks the quantiles of
+    the draws themselves are far too sure.
+    """
+    reach, inflation = _few_blocks(n_months, outside)
+    half = reach * float(np.sqrt(drawn.var() * inflation))
+    return Interval(value=value, low=value - half, high=value + half)
+
+
+def _few_blocks(n_months: int, outside: float) -> tuple[float, float]:
+    """Student's quantile, and what the variance of a bootstrap lacks, for the number of blocks."""
+    from scipy.stats import t
+
+    n_blocks = max(n_months / BLOCK_MONTHS, 2.0)
+    return float(t.ppf(1 - outside / 2, n_blocks - 1)), n_blocks / (n_blocks - 1)

@@ -19,8 +19,10 @@ from features.timed_set import TimedSet, build_timed_set
 from features.training_set import build_training_set
 from models.hazard_task import HazardTask
 from models.report import TrainReport
+from models.series_task import SeriesTask
 from models.task import BaseTask, Task
 from models.train import asked_of, train
+from models.train_series import train_series
 
 
 class RowSource(StrEnum):
@@ -92,6 +94,9 @@ def train_task(
         A feature knows more than was known at its moment; nothing is trained.
     """
     generation = Store(config.record_folder).current()
+    if isinstance(task, SeriesTask):
+        chosen = config.seed if seed is None else seed
+        return train_series(task, generation, config=config, seed=chosen, on_progress=on_progress)
     if on_progress is not None:
         on_progress("computing features", 0.0)
     if isinstance(task, HazardTask):

@@ -26,9 +26,9 @@ TASK = SeriesTask(
         Bucket(first=13, last=18),
     ),
     candidates=("seasonal_naive", "last_year_grown", "recent_mean", "ets", "theta", "booster"),
-    # Quarterly moments, so that twelve of them see three years; the newest four are opened once.
-    origins=Origins(n_origins=12, min_months=24, n_test=4),
-    folds=Folds(n_origins=12, test_share=0.33, calibration_share=0.0, embargo=False),
+    # Quarterly moments, so that twelve of them see three years; the newest six are the test.
+    origins=Origins(n_origins=12, min_months=24, n_test=6),
+    folds=Folds(n_origins=12, test_share=0.5, calibration_share=0.0, embargo=False),
     gates=Gates(max_ece=0.05, min_positives_for_boosting=0, min_closed=15),
     # `salescast forecast` publishes; GET /v1/forecasts answers, not a scoring route.
     is_served=False,

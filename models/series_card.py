@@ -1,0 +1,157 @@
+"""The card of the forecast, in English and Chinese: accuracy beside seasonal naive, measured ranges, limits."""
+
+from __future__ import annotations
+
+from models.series_bundle import FAN, SeriesModel
+from models.series_judge import ALL, Accuracy
+from models.series_plot import MEASURES
+from models.series_report import SeriesReport
+from models.series_task import SeriesTask
+
+LANGUAGES = ("en", "zh")
+
+_WORDS = {
+    "en": {
+        "title": "Sales forecast",
+        "status": "Status: {status}. {reason}",
+        "data": "{n_series} series, closed months {first} to {last}, replayed from the ends of {origins}. At each of "
+        "them only what was recorded by then was known. Figures are of the newest {n_test} origins of every distance; "
+        "weights and ranges there came from earlier ones.",
+        "accuracy": "Accuracy beside seasonal naive (the same month of the year before)",
+        "columns": "measure | level | months ahead | points | WAPE | seasonal naive | difference (95 %) | bias | "
+        "inside the 80 % range (95 %) | verdict",
+        "note": "WAPE is the sum of absolute errors over the sum of amounts; bias is positive when the forecast is too "
+        "high. Differences are paired block bootstraps of months. {n_months} different months were judged.",
+        "weights": "What counts how much (months 1-3)",
+        "weights_columns": "measure | level | answer | weights",
+        "fan": "The next months",
+        "limits": "Limits",
+        "silent": "without a series",
+        "revision": "{measure}: a month's amount changed by {share:.1%} on average since it closed",
+        "causes": "It tells what comes when things go on as they did; it knows no open deal, price change or plan.",
+        "sum": "Nodes are forecast one by one: parts need not add up to the whole.",
+    },
+    "zh": {
+        "title": "销售预测",
+        "status": "状态：{status}。{reason}",
+        "data": "{n_series} 条序列，已结月份 {first} 至 {last}，分别回到以下月末重放：{origins}。"
+        "每个时点只用当时已入账的数据。指标取自各预测距离上最新的 {n_test} 个时点，其权重与区间只由更早的时点得出。",
+        "accuracy": "准确度，与季节性朴素法（去年同月）对照",
+        "columns": "指标 | 层级 | 提前月数 | 点数 | WAPE | 去年同月 | 差异（95%） | 偏差 | 80%区间命中（95%） | 结论",
+        "note": "WAPE 为绝对误差之和除以金额之和；偏差为正表示预测偏高。差异为按月分块的配对自助法区间。"
+        "共评估 {n_months} 个不同月份。",
+        "weights": "各方法权重（提前1-3个月）",
+        "weights_columns": "指标 | 层级 | 作答 | 权重",
+        "fan": "未来各月",
+        "limits": "局限",
+        "silent": "没有序列",
+        "revision": "{measure}：月结之后金额平均变动 {share:.1%}",
+        "causes": "预测假设一切照旧；不知道未结商机、调价或计划。",
+        "sum": "各节点分别预测，部分之和未必等于整体。",
+    },
+}
+_LEVELS = {
+    "en": {},
+    "zh": {
+        "company": "全公司",
+        "region": "区域",
+        "line": "产品线",
+        "region_line": "区域×产品线",
+        "rep": "销售人员",
+        "series": "自有序列",
+    },
+}
+_VERDICTS = {
+    "en": {"better": "better", "no_better": "no better than seasonal naive", "worse": "worse than seasonal naive"},
+    "zh": {"better": "更优", "no_better": "不优于去年同月", "worse": "差于去年同月"},
+}
+_STATUSES = {
+    "en": {"trained": "trained", "fallback": "no signal, seasonal naive answers", "refused": "refused"},
+    "zh": {"trained": "已训练", "fallback": "无信号，按去年同月作答", "refused": "拒绝训练"},
+}
+
+
+def write_series_cards(task: SeriesTask, report: SeriesReport, model: SeriesModel) -> dict[str, str]:
+    """The card as Markdown by language, `en` and `zh`."""
+    return {language: _write(task, report, model, language) for language in LANGUAGES}
+
+
+def _write(task: SeriesTask, report: SeriesReport, model: SeriesModel, language: str) -> str:
+    words = _WORDS[language]
+    question = task.question_en if language == "en" else task.question_zh
+    reason = report.reason if language == "en" else ""
+    lines = [f"# {words['title']} ({report.task})", "", question, ""]
+    lines += [words["status"].format(status=_STATUSES[language][report.status], reason=reason).strip(), ""]
+    lines += [
+        words["data"].format(
+            n_series=report.n_series,
+            first=report.train_from,
+            last=model.fitted_until,
+            origins=", ".join(report.origins),
+            n_test=task.origins.n_test,
+        ),
+        "",
+        f"## {words['fan']}",
+        "",
+        f"![{words['fan']}]({FAN[language]})",
+        "",
+        f"## {words['accuracy']}",
+        "",
+        *_table(words["columns"], [_row(one, language) for one in report.accuracy]),
+        "",
+        words["note"].format(n_months=max((one.n_months for one in report.accuracy), default=0)),
+        "",
+        f"## {words['weights']}",
+        "",
+        *_table(words["weights_columns"], _weights(model, language)),
+        "",
+        f"## {words['limits']}",
+        "",
+    ]
+    lines += [f"- {words['revision'].format(measure=_measure(m, language), share=s)}" for m, s in _sorted(report)]
+    if language == "en":
+        lines += [f"- {limit}" for limit in report.limits]
+    if report.silent:
+        lines.append(f"- {words['silent']}: {len(report.silent)}")
+    lines += [f"- {words['sum']}", f"- {words['causes']}"]
+    return "\n".join(lines).strip() + "\n"
+
+
+def _sorted(report: SeriesReport) -> list[tuple[str, float]]:
+    return sorted(report.revisions.items())
+
+
+def _row(one: Accuracy, language: str) -> list[str]:
+    inside = one.coverage[80]
+    bucket = {"en": "all", "zh": "全部"}[language] if one.bucket == ALL else one.bucket
+    return [
+        _measure(one.measure, language),
+        _LEVELS[language].get(one.level, one.level),
+        bucket,
+        f"{one.n:,}",
+        f"{one.wape:.3f}",
+        f"{one.baseline_wape:.3f}",
+        f"{one.gain.value:+.3f} ({one.gain.low:+.3f} – {one.gain.high:+.3f})",
+        f"{one.bias:+.1%}",
+        f"{inside.value:.0%} ({inside.low:.0%} – {inside.high:.0%})",
+        _VERDICTS[language][one.verdict],
+    ]
+
+
+def _weights(model: SeriesModel, language: str) -> list[list[str]]:
+    rows = []
+    for (measure, level), status in sorted(model.answers.items()):
+        rule = model.rule(measure, level, 1)
+        if rule is not None:
+            told = ", ".join(f"{name} {weight:.2f}" for name, weight in rule.weights.items())
+            rows.append([_measure(measure, language), _LEVELS[language].get(level, level), status, told])
+    return rows
+
+
+def _measure(name: str, language: str) -> str:
+    return MEASURES[language].get(name, name)
+
+
+def _table(columns: str, rows: list[list[str]]) -> list[str]:
+    n = columns.count("|") + 1
+    return [f"| {columns} |", "|" + "---|" * n, *("| " + " | ".join(row) + " |" for row in rows)]
