@@ -200,7 +200,11 @@ def _value(used: _Used, feature: Feature) -> str:
     primitive = feature.primitive
     if isinstance(primitive, Ratio):
         upper, lower = _aggregate(used, primitive.upper), _aggregate(used, primitive.lower)
-        return f"CAST({upper} AS DOUBLE) / NULLIF(CAST({lower} AS DOUBLE), CAST(0 AS DOUBLE))"
+        above, below = f"CAST({upper} AS DOUBLE)", f"CAST({lower} AS DOUBLE)"
+        if primitive.pseudo:
+            above += f" + CAST({primitive.pseudo * primitive.prior} AS DOUBLE)"
+            below += f" + CAST({primitive.pseudo} AS DOUBLE)"
+        return f"({above}) / NULLIF({below}, CAST(0 AS DOUBLE))"
     assert isinstance(primitive, Aggregate)
     return _aggregate(used, primitive)
 

@@ -14,7 +14,7 @@ from crm.schema import Column, DType
 from crm.tables import table
 from features.asof import DAY_SECONDS, SPINE_AS_OF, age_sql, known_sql, visible_sql
 from features.compile import SPINE, Query, key_name, to_number
-from features.spec import AgeDays, Attribute, DaysInState
+from features.spec import AgeDays, Attribute, DaysInState, Drift
 
 _TYPED = {
     DType.INTEGER: "DOUBLE",
@@ -77,6 +77,8 @@ def _changes(table_name: str, fields: Sequence[str]) -> str:
             "MIN_BY(COALESCE(e.old_value, ''), (e.recorded_at, e.occurred_at, e.change_id)) "
             f"FILTER (WHERE {this} AND NOT {seen}) AS old_{place}",
             f"MAX(e.occurred_at) FILTER (WHERE {this} AND {seen}) AS at_{place}",
+            "MIN_BY(COALESCE(e.old_value, ''), (e.occurred_at, e.change_id)) "
+            f"FILTER (WHERE {this} AND {seen}) AS first_{place}",
         ]
     listed = ", ".join(quote_text(field) for field in fields)
     return (
@@ -102,9 +104,24 @@ def _attribute(table_name: str, primitive: Attribute, column: Column, places: di
         known = f"COALESCE(c.new_{place}, c.old_{place}) IS NOT NULL"
         typed = text if column.dtype is DType.TEXT else f"TRY_CAST({text} AS {_TYPED[column.dtype]})"
         value = f"CASE WHEN {known} THEN {typed} ELSE {_plain(column, value)} END"
+    if isinstance(primitive, Drift):
+        return _drift(column, value, place)
     if isinstance(primitive, AgeDays):
         return _days(column, value)
     return value if column.dtype is DType.TEXT else to_number(column, value)
+
+
+def _drift(column: Column, value: str, place: str | None) -> str:
+    """SQL of the way from the value before the first visible change to the one known; 0 when nothing changed."""
+    zero = f"CASE WHEN {value} IS NOT NULL THEN CAST(0 AS DOUBLE) END"
+    if place is None:
+        return zero
+    first = f"TRY_CAST(NULLIF(c.first_{place}, '') AS {_TYPED[column.dtype]})"
+    if column.dtype is DType.DATE:
+        moved = f"{_days(column, first)} - {_days(column, value)}"
+    else:
+        moved = f"({value}) / NULLIF({first}, CAST(0 AS DOUBLE)) - CAST(1 AS DOUBLE)"
+    return f"CASE WHEN c.first_{place} IS NULL THEN {zero} ELSE {moved} END"
 
 
 def _plain(column: Column, value: str) -> str:

@@ -10,6 +10,7 @@ from features.spec import (
     Attribute,
     Calendar,
     DaysInState,
+    Drift,
     Feature,
     FeatureGroup,
     Measure,
@@ -85,6 +86,8 @@ def describe(primitive: Primitive) -> str:
         place = f"{primitive.table}.{primitive.column}{through}"
         if isinstance(primitive, AgeDays):
             return f"days since {place}"
+        if isinstance(primitive, Drift):
+            return f"how far {place} is from what it first said"
         return f"days since {place} last changed" if isinstance(primitive, DaysInState) else f"{place} as known"
     return _aggregate(primitive)
 

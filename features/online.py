@@ -193,7 +193,9 @@ def _computed(primitive: Aggregate | Ratio) -> _Computed:
 
         def ratio(rows: _Visible, moment: Moment) -> Value:
             top, bottom = cast("float | None", upper(rows, moment)), cast("float | None", lower(rows, moment))
-            return None if top is None or not bottom else top / bottom
+            if top is None or bottom is None or bottom + primitive.pseudo == 0:
+                return None
+            return (top + primitive.pseudo * primitive.prior) / (bottom + primitive.pseudo)
 
         return ratio
     if isinstance(primitive, Trend):

@@ -9,7 +9,7 @@ from typing import cast
 from crm.schema import Column, DType
 from crm.tables import table
 from features.asof import DAY_SECONDS, Moment, Row, age_seconds, cell_as_known, column_of, happened, naive_utc
-from features.spec import AgeDays, Attribute, DaysInState
+from features.spec import AgeDays, Attribute, DaysInState, Drift
 
 _TRUE, _FALSE = frozenset({"true", "t", "1", "yes"}), frozenset({"false", "f", "0", "no"})
 
@@ -34,6 +34,8 @@ def attribute_value(
     value = _rolled_back(attribute.table, column, row, events, moment)
     if value is None:
         return None
+    if isinstance(attribute, Drift):
+        return _drift(attribute, column, value, row, events, moment)
     if isinstance(attribute, AgeDays):
         return _days(cast("date", value), moment)
     if isinstance(value, str):
@@ -89,6 +91,22 @@ def _by_occurrence(change: Row) -> tuple[datetime, str]:
 
 def _recorded(change: Row) -> datetime:
     return naive_utc(cast("datetime", change.get("recorded_at") or change["occurred_at"]))
+
+
+def _drift(
+    attribute: Drift, column: Column, value: object, row: Row, events: Mapping[str, Sequence[Row]], moment: Moment
+) -> float | None:
+    """The way from the value before the first visible change to the one known; 0 when nothing changed."""
+    seen = [c for c in _changes_of(attribute.table, attribute.column, row, events) if _seen(c, moment)]
+    if not seen or not column.mutable:
+        return 0.0
+    first = parsed(cast("str | None", min(seen, key=_by_occurrence).get("old_value")), column.dtype)
+    if first is None:
+        return None
+    if column.dtype is DType.DATE:
+        return _days(cast("date", first), moment) - _days(cast("date", value), moment)
+    before = float(cast("float", first))
+    return None if before == 0 else float(cast("float", value)) / before - 1.0
 
 
 def _days_in_state(

@@ -206,8 +206,8 @@ class Trend(Aggregate):
 class Rhythm(Aggregate):
     """The beat of the rows, in whole days counted back from the moment.
 
-    `days`: on how many days there are rows. `gap`: mean days from one such day to the next, shrunk to `usual_days` as
-    if one more gap of that length had been seen. `overdue`: days since the last row over that gap.
+    `days`: on how many days there are rows. `gap`: mean days between such days, shrunk to `usual_days` as if one more
+    gap of that length had been seen. `overdue`: days since the last row over that gap.
     """
 
     what: Literal["days", "gap", "overdue"]
@@ -216,10 +216,12 @@ class Rhythm(Aggregate):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """One primitive over another of the same source; null when the lower one is 0 or null."""
+    """One primitive over another of the same source, drawn to `prior` by `pseudo` more below; null over 0 or null."""
 
     upper: Aggregate
     lower: Aggregate
+    pseudo: float = 0.0
+    prior: float = 0.0
 
     def __post_init__(self) -> None:
         if self.upper.source != self.lower.source:
@@ -264,6 +266,11 @@ class DaysInState(Attribute):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drift(Attribute):
+    """How far a mutable column is from what it first said: in days of a date, else as a share of the first number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
     """A fact of the day itself, in the company's time zone."""
 
@@ -296,7 +303,6 @@ class FeatureGroup:
     doc : str
         What the group says about the entity, one sentence.
     features : tuple of Feature
-        The features.
     """
 
     name: str

@@ -25,6 +25,7 @@ from features.spec import (
     DaysInState,
     DaysSince,
     Distinct,
+    Drift,
     FeatureGroup,
     Last,
     Max,
@@ -93,12 +94,19 @@ EVERYTHING: dict[str, Primitive] = {
     "rep_rate": Ratio(
         upper=Count(source=REP_LEADS, days=90, at="converted_at"), lower=Count(source=REP_LEADS, days=90)
     ),
+    "rep_rate_drawn": Ratio(
+        upper=Count(source=REP_LEADS, days=90, at="converted_at"),
+        lower=Count(source=REP_LEADS, days=90),
+        pseudo=4.0,
+        prior=0.25,
+    ),
     "moves": Count(source=CHANGES, where=(is_in("field", "rep_id"),)),
     "rep": Attribute(column="rep_id", table="leads"),
     "employees": Attribute(column="employees", table="leads"),
     "account": Attribute(column="account_id", table="leads"),
     "age": AgeDays(column="created_at", table="leads"),
     "since_rep": DaysInState(column="rep_id", table="leads"),
+    "account_employees_drift": Drift(column="employees", table="accounts", reach="account_id"),
     "account_employees": Attribute(column="employees", table="accounts", reach="account_id"),
     "account_credit": Attribute(column="credit_limit", table="accounts", reach="account_id"),
     "account_industry": Attribute(column="industry", table="accounts", reach="account_id"),
