@@ -92,7 +92,7 @@ def why_not_up_for_renewal(agreement: Mapping[str, object], on: date) -> str | N
     >>> why_not_up_for_renewal(yearly, date(2026, 11, 1)) is None
     True
     >>> why_not_up_for_renewal(yearly, date(2026, 3, 1))
-    'It is asked about in the last 120 days before its last day, 305 days ahead.'
+    'It is asked about in the last 120 days before its last day, which is 305 days ahead.'
     """
     days = {name: cast("date | None", agreement.get(name)) for name in _DAYS}
     ends, began = days["ends_on"], [day for day in (days["starts_on"], days["signed_on"]) if day is not None]
@@ -108,7 +108,8 @@ def why_not_up_for_renewal(agreement: Mapping[str, object], on: date) -> str | N
         return "Its last day has passed."
     if (ends - on).days > DAYS_BEFORE[0]:
         return (
-            f"It is asked about in the last {DAYS_BEFORE[0]} days before its last day, {(ends - on).days} days ahead."
+            f"It is asked about in the last {DAYS_BEFORE[0]} days before its last day, "
+            f"which is {(ends - on).days} days ahead."
         )
     return None
 

@@ -76,7 +76,7 @@ class HazardModel:
         _require_ahead(ahead, (len(rows), self.grid.n_steps, self.n_ahead))
         n_steps = self.grid.n_steps
         row, step = np.repeat(np.arange(len(rows)), n_steps), np.tile(np.arange(n_steps), len(rows))
-        return self.hazards_at(rows, row, step, ahead).reshape(len(rows), n_steps, -1)
+        return self.hazards_at(rows, row, step, ahead).reshape(len(rows), n_steps, len(self.causes))
 
     def hazards_at(self, rows: Floats, row: Places, step: Places, ahead: Floats | None = None) -> Floats:
         """Hazards of chosen person-periods of encoded rows, shape (n_periods, n_causes).

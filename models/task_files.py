@@ -21,7 +21,7 @@ def task_names() -> tuple[str, ...]:
     >>> "lead_score" in task_names()
     True
     """
-    return tuple(name for name in _files() if _read(name).is_served)
+    return tuple(name for name in _modules() if (task := _read(name)) is not None and task.is_served)
 
 
 def task_named(name: str) -> BaseTask:
@@ -32,17 +32,17 @@ def task_named(name: str) -> BaseTask:
     UnknownTask
         There is none; the message lists those that are served.
     """
-    if name not in _files():
+    task = _read(name) if name in _modules() else None
+    if task is None:
         raise UnknownTask(f"no task {name!r}; there are {', '.join(task_names())}")
-    return _read(name)
-
-
-def _files() -> tuple[str, ...]:
-    names = sorted(module.name for module in iter_modules(models.tasks.__path__))
-    return tuple(name for name in names if isinstance(import_module(f"models.tasks.{name}").TASK, BaseTask))
-
-
-def _read(name: str) -> BaseTask:
-    task = import_module(f"models.tasks.{name}").TASK
-    assert isinstance(task, BaseTask)
     return task
+
+
+def _modules() -> tuple[str, ...]:
+    return tuple(sorted(module.name for module in iter_modules(models.tasks.__path__)))
+
+
+def _read(name: str) -> BaseTask | None:
+    """The task of a file; None where it states something else than questions about entities."""
+    task = import_module(f"models.tasks.{name}").TASK
+    return task if isinstance(task, BaseTask) else None

@@ -70,9 +70,9 @@ class FlatInputs:
         places = {entity: place for place, entity in enumerate(known)}
         return rows.take(pa.array([places[entity] for entity in ids], pa.int64()))
 
-    def closed(self, record: ReadRecord, at: datetime) -> str | None:
+    def closed(self, records: Sequence[ReadRecord], at: datetime) -> list[str | None]:
         """Nothing: what came with a request is open."""
-        return None
+        return [None] * len(records)
 
     def moment(self, record: ReadRecord, at: datetime) -> datetime:
         """The moment asked about."""

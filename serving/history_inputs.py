@@ -110,12 +110,14 @@ class HistoryInputs:
             return self._record.features(self._groups, spine)
         return build_features(self._record.generation, self._groups, spine, zone=self._record.zone)
 
-    def closed(self, record: ReadRecord, at: datetime) -> str | None:
-        """Why a row that came with a request cannot be scored; None when it can."""
-        began = record.row.get(self._clock.name)
-        if type(began) is date and began > self._local(at):
-            return NOT_YET
-        return self._openness.closed_record(record, self.moment(record, at))
+    def closed(self, records: Sequence[ReadRecord], at: datetime) -> list[str | None]:
+        """Why rows that came with a request cannot be scored, same order; None for those that can."""
+        moments = [self.moment(record, at) for record in records]
+        reasons = self._openness.closed_records(records, moments) if records else []
+        return [
+            NOT_YET if type(began := record.row.get(self._clock.name)) is date and began > self._local(at) else why
+            for record, why in zip(records, reasons, strict=True)
+        ]
 
     def moment(self, record: ReadRecord, at: datetime) -> datetime:
         """The moment at which a row is asked: what began today counts from midnight on, as in training."""

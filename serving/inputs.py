@@ -43,8 +43,8 @@ class Inputs(Protocol):
         """The values of entities at a moment, one row an id, same order."""
         ...
 
-    def closed(self, record: ReadRecord, at: datetime) -> str | None:
-        """Why a row that came with a request cannot be scored; None when it can."""
+    def closed(self, records: Sequence[ReadRecord], at: datetime) -> list[str | None]:
+        """Why rows that came with a request cannot be scored, same order; None for those that can."""
         ...
 
     def moment(self, record: ReadRecord, at: datetime) -> datetime:

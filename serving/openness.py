@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Protocol, cast
 
+import pyarrow as pa
+
 from crm.clocks import value_as_known
-from crm.engine import quote_name, quote_text
-from crm.tables import table
+from crm.engine import DuckDBEngine, quote_name, quote_text
+from crm.tables import empty_table, table
 from features.account_moments import ACTIVE_DAYS, customers_at
 from features.question import Question
 from features.renewals import why_not_up_for_renewal
@@ -41,8 +43,8 @@ class Openness(Protocol):
         """Why there is nothing to score, of those of the ids that were there but are not open."""
         ...
 
-    def closed_record(self, record: ReadRecord, at: datetime) -> str | None:
-        """Why a row that came with a request cannot be scored; None when it can."""
+    def closed_records(self, records: Sequence[ReadRecord], moments: Sequence[datetime]) -> list[str | None]:
+        """Why rows that came with a request cannot be scored at their moments, same order; None for those that can."""
         ...
 
 
@@ -79,10 +81,12 @@ class _ClosedByColumn:
         )
         return dict.fromkeys(found.column("id").to_pylist(), KNOWN)
 
-    def closed_record(self, record: ReadRecord, at: datetime) -> str | None:
-        moments = (record.row.get(column) for column in self._columns)
-        ended = any(isinstance(one, datetime) and one <= _naive(at) for one in moments)
-        return KNOWN if ended else None
+    def closed_records(self, records: Sequence[ReadRecord], moments: Sequence[datetime]) -> list[str | None]:
+        return [self._closed_record(one, at) for one, at in zip(records, moments, strict=True)]
+
+    def _closed_record(self, record: ReadRecord, at: datetime) -> str | None:
+        ends = (record.row.get(column) for column in self._columns)
+        return KNOWN if any(isinstance(end, datetime) and end <= _naive(at) for end in ends) else None
 
 
 class _Customers:
@@ -101,14 +105,17 @@ class _Customers:
         customers = self._customers(at)
         return {one: self._why for one in ids if one not in customers}
 
-    def closed_record(self, record: ReadRecord, at: datetime) -> str | None:
-        if self._question.event == "lapsed":
-            since = _naive(at) - timedelta(days=ACTIVE_DAYS)
-            bought = any(_bought(row, since, _naive(at)) for row in record.events.get("orders", ()))
-            return None if bought else f"{self._why} Its purchases belong into events.orders."
-        on = _local(at, self._record)
-        running = any(_runs(row, on) for row in record.events.get("agreements", ()))
-        return None if running else f"{self._why} Its agreements belong into events.agreements."
+    def closed_records(self, records: Sequence[ReadRecord], moments: Sequence[datetime]) -> list[str | None]:
+        # Their own rows in an engine of their own, under made-up names: the same text judges them.
+        named = [f"{place}" for place in range(len(records))]
+        with DuckDBEngine({}, threads=1) as engine:
+            for name in ("orders", "agreements"):
+                engine.register(name, _rows_of(name, named, records))
+            asked = sorted({_naive(at) for at in moments})
+            rows = customers_at(engine, self._question, asked, zone=self._record.zone).to_pylist()
+        customers = {(row["entity_id"], row["as_of"]) for row in rows}
+        why = f"{self._why} Its orders and agreements belong into `events`."
+        return [None if (name, _naive(at)) in customers else why for name, at in zip(named, moments, strict=True)]
 
     def _customers(self, at: datetime) -> frozenset[str]:
         if at not in self._kept:
@@ -125,9 +132,25 @@ class _Customers:
 
 
 _NO_CUSTOMER = {
-    "lapsed": f"It was no customer at that moment: it bought nothing in the {ACTIVE_DAYS} days before.",
-    "cancelled": "It was no customer at that moment: none of its agreements was running.",
+    "lapsed": "It is not asked about at that moment: an agreement covers it beyond the window, or it is no customer "
+    f"(nothing bought in the {ACTIVE_DAYS} days before, and no agreement that runs out).",
+    "cancelled": "It is not asked about at that moment: none of its agreements was running.",
 }
+
+
+def _rows_of(name: str, ids: Sequence[str], records: Sequence[ReadRecord]) -> pa.Table:
+    """The rows of one list of events of all records, each known since it happened."""
+    stated = table(name)
+    clock = str(stated.clock)
+    rows = [
+        {**row, "account_id": one, "recorded_at": _FIRST, clock: row[clock]}
+        for one, record in zip(ids, records, strict=True)
+        for row in record.events.get(name, ())
+    ]
+    return pa.Table.from_pylist(rows, schema=empty_table(name).schema)
+
+
+_FIRST = datetime(1970, 1, 1)  # noqa: DTZ001  # naive UTC, as the record holds moments
 
 
 class _UpForRenewal:
@@ -150,8 +173,9 @@ class _UpForRenewal:
         }
         return {one: reason for one, reason in reasons.items() if reason is not None}
 
-    def closed_record(self, record: ReadRecord, at: datetime) -> str | None:
-        return why_not_up_for_renewal(record.row, _local(at, self._record))
+    def closed_records(self, records: Sequence[ReadRecord], moments: Sequence[datetime]) -> list[str | None]:
+        days = (_local(at, self._record) for at in moments)
+        return [why_not_up_for_renewal(one.row, on) for one, on in zip(records, days, strict=True)]
 
     def _rows(self, where: str) -> list[dict[str, object]]:
         rows: list[dict[str, object]] = self._record.query(
@@ -177,8 +201,9 @@ class _Running:
         running = set(self.open_ids(at))
         return {one: _NOT_RUNNING for one in ids if one not in running}
 
-    def closed_record(self, record: ReadRecord, at: datetime) -> str | None:
-        return None if _runs(record.row, _local(at, self._record)) else _NOT_RUNNING
+    def closed_records(self, records: Sequence[ReadRecord], moments: Sequence[datetime]) -> list[str | None]:
+        days = (_local(at, self._record) for at in moments)
+        return [None if _runs(one.row, on) else _NOT_RUNNING for one, on in zip(records, days, strict=True)]
 
 
 _NOT_RUNNING = "It was not running at that moment: it had not begun, or had ended or been cancelled."
@@ -209,21 +234,14 @@ class _Unsettled:
         closed = {str(row["invoice_id"]): _SETTLED for row in rows if row["is_closed"]}
         return closed | {str(row["invoice_id"]): _CREDIT_NOTE for row in rows if not row["is_claim"]}
 
-    def closed_record(self, record: ReadRecord, at: datetime) -> str | None:
-        amount = record.row.get("gross_amount")
-        if amount is None:
-            return "An invoice needs its gross_amount."
-        return _CREDIT_NOTE if cast("int", amount) <= 0 else None
+    def closed_records(self, records: Sequence[ReadRecord], moments: Sequence[datetime]) -> list[str | None]:
+        amounts = (cast("int | None", one.row.get("gross_amount")) for one in records)
+        return [_NO_AMOUNT if amount is None else _CREDIT_NOTE if amount <= 0 else None for amount in amounts]
 
 
 _SETTLED = "It is settled or was taken back: nothing is open any more."
+_NO_AMOUNT = "An invoice needs its gross_amount."
 _CREDIT_NOTE = "A credit note is not paid by the customer."
-
-
-def _bought(row: Mapping[str, object], since: datetime, until: datetime) -> bool:
-    at, quantity = row.get("ordered_at"), row.get("quantity")
-    is_return = isinstance(quantity, int | float) and quantity < 0
-    return isinstance(at, datetime) and since < at <= until and not is_return
 
 
 def _runs(row: Mapping[str, object], on: date) -> bool:

@@ -15,8 +15,8 @@ _DEAL: JsonDict = {
     "entity_id": "O-310",
     "event": "won",
     "horizon_days": 91,
-    "p_won_by": {"2026-04-30": 0.21, "2026-06-30": 0.63},
-    "p_lost_by": {"2026-04-30": 0.05, "2026-06-30": 0.19},
+    "p_won_by": {"30": 0.21, "60": 0.48, "91": 0.63, "182": 0.7},
+    "p_lost_by": {"30": 0.05, "60": 0.12, "91": 0.19, "182": 0.26},
     "expected_close_on": "2026-05-22",
     "slip_risk": 0.34,
     "amount_ratio": 0.93,
@@ -64,15 +64,18 @@ class OpportunityRow(ScoreRow):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_DEAL]})
 
-    p_won_by: dict[str, float] | None = told(
-        "Probability, 0 to 1, that it is won by the end of each day named.", "截至各日期赢单的概率（0–1）。"
+    p_won_by: dict[str, float | None] | None = told(
+        "Probability, 0 to 1, that it is won within so many days after `as_of`, by the number of days; null beyond "
+        "what the record teaches.",
+        "as_of 之后若干天内赢单的概率（0–1），以天数为键；超出可知范围时为 null。",
     )
-    p_lost_by: dict[str, float] | None = told(
-        "Probability, 0 to 1, that it is lost by the end of each day named.", "截至各日期输单的概率（0–1）。"
+    p_lost_by: dict[str, float | None] | None = told(
+        "Probability, 0 to 1, that it is lost within so many days after `as_of`, by the number of days.",
+        "as_of 之后若干天内输单的概率（0–1），以天数为键。",
     )
     expected_close_on: date | None = told(
-        "The day by which it is as likely as not to be closed; null when that lies beyond what is known.",
-        "预计关闭日：到该日关闭与否的可能性各半；超出可知范围时为 null。",
+        "The day by which half of its chance to be won has passed; null when that lies beyond what is known.",
+        "预计成交日：到该日赢单可能性已过半；超出可知范围时为 null。",
     )
     slip_risk: float | None = told(
         "Probability, 0 to 1, that it is still open after the day on which its owner expects to close it.",

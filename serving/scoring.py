@@ -211,8 +211,7 @@ class Scoring:
         at = asked.as_of or asked.now
         answers: dict[int, AnswerRow] = {}
         opened: list[tuple[int, ReadRecord]] = []
-        for place, record in enumerate(records):
-            why = ready.inputs.closed(record, at)
+        for place, (record, why) in enumerate(zip(records, ready.inputs.closed(records, at), strict=True)):
             if why is None:
                 opened.append((place, record))
             else:

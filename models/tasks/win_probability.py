@@ -31,6 +31,4 @@ TASK = HazardTask(
     gates=Gates(max_ece=0.03, min_positives_for_boosting=200, min_closed=30),
     details=win_details,
     learn_extras=learn_extras,
-    # The doors answer for leads; the other entities follow.
-    is_served=False,
 )
