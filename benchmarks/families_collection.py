@@ -17,23 +17,27 @@ import pyarrow as pa
 
 from benchmarks.figures import Figure
 from benchmarks.shared_data import shared_data
-from crm.config import Config
+from crm.config import CompanySection, Config
 from crm.ingest import ingest
 from crm.mapping import read_mapping
 from crm.store import Generation, Store
 from features.build import build_features
 from features.invoice_rows import InvoiceRows, build_invoice_rows
-from features.matrix import Field, TrainingSet
+from features.invoice_set import build_invoice_set, outcomes_of
+from features.timed_set import TimedSet
+from models.collection_details import cash_by_week
+from models.hazard_fit import durations_of
 from models.learn import fit_model
 from models.metrics import Blocks, make_blocks
-from models.payment import PaymentOutlook, durations_of, expected_cash
 from models.person_period import Durations
+from models.survival import Incidence
 from models.survival_metrics import auc_at, concordance, interval_of, paired_interval_of
 from models.tasks.collection_risk import TASK
-from models.train_payment import train_payment
+from models.train_hazard import fit_hazard_task
 
 MAPPING = Path(__file__).parents[1] / "examples" / "mappings" / "ibm_receivables.yaml"
 ZONE = ZoneInfo("America/New_York")
+CONFIG = Config(company=CompanySection(time_zone="America/New_York"))
 # The file holds what was known when this day began.
 END = datetime(2013, 5, 6, tzinfo=ZONE)
 TRAIN_SHARE = 0.7
@@ -57,7 +61,8 @@ class _Tested:
 
     rows: InvoiceRows
     outcome: Durations
-    outlook: PaymentOutlook
+    p_late: Floats
+    incidence: Incidence
     own_late_share: Floats
     own_days: Floats
     baselines: dict[str, Floats]
@@ -84,26 +89,27 @@ def _test(generation: Generation, seed: int) -> _Tested:
     issued = np.sort(build_invoice_rows(generation, zone=ZONE, until=END, weekly=False).issued_on)
     first: date = issued[int(len(issued) * TRAIN_SHARE)].item()
     cut = datetime.combine(first, time(), tzinfo=ZONE)
-    trained = train_payment(TASK, generation, zone=ZONE, until=cut, seed=seed)
-    if trained.model is None:
-        raise RuntimeError(f"the receivables could not be trained: {trained.reason}")
-    weekly, learned, fields = trained.rows, trained.features, trained.fields
+    learned = build_invoice_set(generation, TASK.question, config=CONFIG, until=cut)
+    trained = fit_hazard_task(TASK, learned, seed=seed)
+    if trained.predictor is None:
+        raise RuntimeError(f"the receivables could not be trained: {trained.report.reason}")
     test = build_invoice_rows(generation, zone=ZONE, until=END, weekly=False)
     test = test.take(test.issued_on >= np.datetime64(first))
     features = build_features(generation, TASK.feature_groups, test.spine, zone=ZONE)
-    print(f"ibm_receivables: {trained.learner} of {trained.losses}, {len(test.age_days)} tested", file=sys.stderr)
-    at_issue = np.asarray(weekly.age_days == 1)
-    late = weekly.take(at_issue).late()
+    told = {each.learner: (round(each.log_loss, 4), round(each.auc, 4)) for each in trained.report.candidates}
+    print(f"ibm_receivables: {trained.report.learner} of {told}, {len(test.age_days)} tested", file=sys.stderr)
+    encoded = trained.predictor.encoder.encode_table(features)
+    at_issue = learned.take(learned.rows.column("days_since_issue").to_numpy() == 1)
+    asked, outcomes = TASK.asked_of(at_issue), at_issue.outcomes
+    paid = outcomes.duration_days[outcomes.cause > 0]
     return _Tested(
         rows=test,
-        outcome=durations_of(test),
-        outlook=trained.model.outlook(test, features),
-        own_late_share=_filled(features, "own_late_share", float(np.nanmean(late))),
-        own_days=_filled(features, "mean_days_to_pay", float(np.nanmean(weekly.paid_days[at_issue]))),
-        baselines={
-            name: _untuned(name, weekly.take(at_issue), learned.filter(pa.array(at_issue)), fields, features, seed)
-            for name in BASELINES
-        },
+        outcome=durations_of(outcomes_of(test)),
+        p_late=trained.predictor.predict_rows(encoded, test.as_of_on),
+        incidence=trained.predictor.incidence_rows(encoded, test.as_of_on),
+        own_late_share=_filled(features, "own_late_share", float(np.nanmean(asked.label))),
+        own_days=_filled(features, "mean_days_to_pay", float(paid.mean())),
+        baselines={name: _untuned(name, at_issue, features, seed) for name in BASELINES},
         blocks=make_blocks(test.account_id, n_draws=N_DRAWS, seed=seed),
     )
 
@@ -114,33 +120,16 @@ def _filled(features: pa.Table, name: str, value: float) -> Floats:
     return np.where(np.isnan(found), value, found)
 
 
-def _untuned(
-    learner: str, rows: InvoiceRows, features: pa.Table, fields: tuple[Field, ...], test: pa.Table, seed: int
-) -> Floats:
+def _untuned(learner: str, at_issue: TimedSet, test: pa.Table, seed: int) -> Floats:
     """Log-odds of late payment from an untuned learner on the same features; fitted where the due day has passed."""
-    label = np.where(rows.followed_days > rows.late_days, rows.late(), np.nan)
-    known = np.flatnonzero(np.isfinite(label))
-    names = [field.name for field in fields]
-    training_set = TrainingSet(
-        fields=fields,
-        rows=features.select(names),
-        entity_id=np.array(rows.spine.column("entity_id").to_pylist()),
-        as_of=rows.spine.column("as_of").to_numpy(),
-        position=rows.as_of_on.astype(np.float64),
-        label=label,
-        group=rows.account_id,
-        value=rows.gross_amount,
-        event="late",
-        horizon_days=None,
-        gap_days=None,
-    )
-    model = fit_model(training_set, known, learner, seed=seed)
-    return model.fitted.log_odds(model.encoder.encode_table(test.select(names)))
+    asked = TASK.asked_of(at_issue)
+    model = fit_model(asked, np.flatnonzero(np.isfinite(asked.label)), learner, seed=seed)
+    return model.fitted.log_odds(model.encoder.encode_table(test))
 
 
 def _late(tested: _Tested) -> Iterator[Figure]:
     metric = partial(auc_at, horizon=TERMS_DAYS, cause=1)
-    outcome, p = tested.outcome, tested.outlook.p_on_time
+    outcome, p = tested.outcome, 1.0 - tested.p_late
     found = {name: metric(outcome, -score) for name, score in tested.baselines.items()}
     best = max(found, key=lambda name: found[name])
     own = interval_of(metric, outcome, -tested.own_late_share, tested.blocks)
@@ -173,15 +162,14 @@ def _late(tested: _Tested) -> Iterator[Figure]:
 def _days(tested: _Tested) -> Figure:
     rows = tested.rows
     paid = rows.is_paid
-    # A payment on the row's own day is the first day ahead.
-    expected = (tested.outlook.expected_pay_on - rows.issued_on) / _DAY
-    # An invoice not expected within a year stands at a year.
-    errors = np.abs(np.where(np.isnan(expected), 365.0, expected) - rows.paid_days)[paid]
+    # A payment on the row's own day is the first day ahead; an invoice not expected within a year stands at a year.
+    expected = np.minimum(rows.age_days + np.ceil(tested.incidence.median()) - 1, 365.0)
+    errors = np.abs(expected - rows.paid_days)[paid]
     rule = np.abs(tested.own_days - rows.paid_days)[paid]
     places = make_blocks(rows.account_id[paid], n_draws=N_DRAWS, seed=0).draws
     drawn = [errors[draw].mean() for draw in places]
     gap = np.quantile([(errors - rule)[draw].mean() for draw in places], [0.025, 0.975])
-    ranks = concordance(tested.outcome, -tested.outlook.incidence.restricted_mean())
+    ranks = concordance(tested.outcome, -tested.incidence.restricted_mean())
     ranks_rule = concordance(tested.outcome, -tested.own_days)
     return Figure(
         name="families/ibm_receivables_mae_days",
@@ -201,7 +189,7 @@ def _cash(tested: _Tested) -> Figure:
     first, end = rows.issued_on.min(), np.datetime64(END.date())
     weeks = np.arange(first - (first.astype(np.int64) + 3) % 7 * _DAY, end, 7 * _DAY)
     came = _by_week(rows, rows.paid_days, weeks)
-    model = expected_cash(rows, tested.outlook.incidence, weeks)
+    model = cash_by_week(tested.incidence, rows.gross_amount, rows.as_of_on, weeks)
     by_due, by_mean = (_by_week(rows, days, weeks) for days in (rows.late_days, np.round(tested.own_days)))
 
     def wape(expected: Floats, draw: npt.NDArray[np.intp] | slice = slice(None)) -> float:

@@ -126,6 +126,12 @@ class CollectionSection(Section):
     late_days: Days = Field(default=1, description="Days past due from which it is late.")
     very_late_days: Days = Field(default=30, description="Days past due from which it is very late.")
 
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if not self.late_days < self.very_late_days:
+            raise ValueError("expected very_late_days above late_days")
+        return self
+
 
 class Config(Section):
     """Everything that can be set."""

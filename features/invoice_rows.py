@@ -27,6 +27,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 MOST_WEEKS = 52
 _DAY = np.timedelta64(1, "D")
+_DAY_US = 86_400e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,6 +52,8 @@ class InvoiceRows:
         The last day after issue of which it is known whether the invoice was settled on it.
     followed_days : ndarray of float64
         How many days after issue the record shows, whatever became of the invoice.
+    told_days : ndarray of float64
+        Days from the row's moment until it was known that the invoice was settled or taken back; infinite until then.
     """
 
     spine: pa.Table
@@ -63,6 +66,7 @@ class InvoiceRows:
     paid_days: Floats
     watched_days: Floats
     followed_days: Floats
+    told_days: Floats
 
     @property
     def is_paid(self) -> npt.NDArray[np.bool_]:
@@ -96,6 +100,7 @@ class InvoiceRows:
             paid_days=self.paid_days[at],
             watched_days=self.watched_days[at],
             followed_days=self.followed_days[at],
+            told_days=self.told_days[at],
         )
 
 
@@ -121,14 +126,17 @@ def build_invoice_rows(
     BadQuestion
         The record has no invoices.
     """
-    if not generation.has("invoices"):
-        raise BadQuestion("invoices are needed, and the record has none")
+    if not generation.has("invoices") and not generation.has("installments"):
+        raise BadQuestion("invoices or installments are needed, and the record has neither")
     last = generation.recorded_to if until is None else until
     reach = np.datetime64(last.astimezone(UTC).replace(tzinfo=None), "us")
     with generation.engine() as engine:
         tables = [name for name in INPUTS if generation.has(name)]
         register_derived(engine, tables, ("settlements",), zone)
-        found = engine.query("SELECT * FROM settlements ORDER BY invoice_id")
+        found = engine.query(
+            "SELECT invoice_id, account_id, issued_on, due_on, gross_amount, closed_at, settled_on, known_at "
+            "FROM settlements ORDER BY invoice_id"
+        )
     known = found.column("known_at").to_numpy().astype("datetime64[us]")
     closed = found.column("closed_at").to_numpy().astype("datetime64[us]")
     midnights, is_monday = _midnights(known, reach, zone)
@@ -156,7 +164,22 @@ def build_invoice_rows(
         paid_days=paid[row].astype(np.float64),
         watched_days=watched[row].astype(np.float64),
         followed_days=((last_day - issued) / _DAY)[row].astype(np.float64),
+        told_days=np.where(seen_closed[row], (closed[row] - at).astype(np.float64) / _DAY_US, np.inf),
     )
+
+
+def settled_moments(
+    generation: Generation, entity_id: npt.NDArray[np.str_], *, zone: ZoneInfo
+) -> npt.NDArray[np.datetime64]:
+    """Noon of the day on which each invoice was settled, naive UTC, shape (n_rows,); NaT while it is not."""
+    with generation.engine() as engine:
+        register_derived(engine, [name for name in INPUTS if generation.has(name)], ("settlements",), zone)
+        found = engine.query(
+            "SELECT invoice_id, CAST(settled_on AS TIMESTAMP) + INTERVAL '12' HOUR AS t FROM settlements "
+            "WHERE settled_on IS NOT NULL"
+        )
+    moments = dict(zip(found.column("invoice_id").to_pylist(), found.column("t").to_pylist(), strict=True))
+    return np.array([moments.get(name) for name in entity_id.tolist()], dtype="datetime64[us]")
 
 
 def _dates(rows: pa.Table, name: str) -> Days:

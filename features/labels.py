@@ -116,6 +116,17 @@ EVENTS: dict[tuple[str, str], Event] = {
         sql="SELECT account_id AS entity_id, MAX(ordered_at) AS happened_at FROM orders "
         "WHERE account_id IS NOT NULL GROUP BY account_id",
     ),
+    # By its allocations alone; when it was known, and what a red invoice took back, `features.invoice_rows` tells.
+    ("invoices", "paid"): Event(
+        entity="invoices",
+        phrase_en="invoice paid",
+        phrase_zh="发票结清",
+        needs=("invoices", "receipts", "receipt_allocations"),
+        sql="SELECT a.invoice_id AS entity_id, CAST(MAX(r.received_on) AS TIMESTAMP) + INTERVAL '12' HOUR "
+        "AS happened_at FROM receipt_allocations AS a JOIN receipts AS r ON r.receipt_id = a.receipt_id "
+        "JOIN invoices AS i ON i.invoice_id = a.invoice_id GROUP BY a.invoice_id "
+        "HAVING SUM(a.amount) >= MAX(i.gross_amount)",
+    ),
     ("agreements", "lost"): Event(
         entity="agreements",
         phrase_en="agreement lost or renewed for less",

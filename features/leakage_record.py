@@ -23,6 +23,7 @@ from crm.store import Generation
 from crm.tables import table
 from features.build import build_features
 from features.catalogue import group_named
+from features.invoice_rows import settled_moments
 from features.labels import EVENTS, build_labels, outcome_moments
 from features.leakage import Finding, find_leaks
 from features.matrix import Field, Grade, Kind, TrainingSet
@@ -79,7 +80,7 @@ def find_leaks_of_record(
     columns = {field.name for field in widened.fields} - probes
     found: dict[str, Finding] = {}
     for step in _steps(generation, asked):
-        happened = _happened(generation, step, training_set)
+        happened = _happened(generation, step, training_set, config)
         labelled = replace(widened, label=_label(generation, step, training_set, happened))
         search = partial(
             find_leaks,
@@ -163,7 +164,11 @@ def _appended(rows: pa.Table, extra: list[tuple[Field, pa.Array]]) -> pa.Table:
     return rows
 
 
-def _happened(generation: Generation, question: Question, training_set: TrainingSet) -> npt.NDArray[np.datetime64]:
+def _happened(
+    generation: Generation, question: Question, training_set: TrainingSet, config: Config
+) -> npt.NDArray[np.datetime64]:
+    if question.entity == "invoices":
+        return settled_moments(generation, training_set.entity_id, zone=config.company.zone)
     with generation.engine() as engine:
         return outcome_moments(engine, question, training_set.entity_id, training_set.as_of)
 

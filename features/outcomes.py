@@ -21,7 +21,7 @@ from features.question import BadQuestion
 Floats: TypeAlias = npt.NDArray[np.float64]
 Moments: TypeAlias = npt.NDArray[np.datetime64]
 
-CAUSES: dict[str, tuple[str, ...]] = {"opportunities": ("won", "lost")}
+CAUSES: dict[str, tuple[str, ...]] = {"opportunities": ("won", "lost"), "invoices": ("paid",)}
 """How each entity may end, by its table; each is an event of `features.labels`."""
 _DAY_US = 86_400e6
 
@@ -40,12 +40,16 @@ class Outcomes:
         0 censored, else the place of the cause, counted from 1.
     follow_up_days : ndarray of float64, shape (n_rows,)
         Days from the row's moment to the end of the record.
+    told_days : ndarray of float64, shape (n_rows,), or None
+        Days until the event, or the end of watching, was on record, infinite while it is not; None when events are
+        known the moment they happen.
     """
 
     causes: tuple[str, ...]
     duration_days: Floats
     cause: npt.NDArray[np.intp]
     follow_up_days: Floats
+    told_days: Floats | None = None
 
     def as_known(self, as_of: Moments, moment: np.datetime64) -> Outcomes:
         """What was known of the rows at an earlier moment; what happened at it or later is censored there.
@@ -60,12 +64,13 @@ class Outcomes:
         reach = (moment - as_of).astype("timedelta64[us]").astype(np.float64) / _DAY_US
         if len(reach) and reach.min() < 0:
             raise ValueError("a row lies after the moment at which it should be known")
-        is_later = self.duration_days >= reach
+        is_later = (self.duration_days if self.told_days is None else self.told_days) >= reach
         return Outcomes(
             causes=self.causes,
-            duration_days=np.where(is_later, reach, self.duration_days),
+            duration_days=np.where(is_later, np.minimum(self.follow_up_days, reach), self.duration_days),
             cause=np.where(is_later, 0, self.cause),
             follow_up_days=np.minimum(self.follow_up_days, reach),
+            told_days=None if self.told_days is None else np.where(is_later, np.inf, self.told_days),
         )
 
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Outcomes:
@@ -75,6 +80,7 @@ class Outcomes:
             duration_days=self.duration_days[rows],
             cause=self.cause[rows],
             follow_up_days=self.follow_up_days[rows],
+            told_days=None if self.told_days is None else self.told_days[rows],
         )
 
 

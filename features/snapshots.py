@@ -72,13 +72,14 @@ def build_snapshots(
     week = np.arange(len(row)) - np.repeat(np.cumsum(end - begin) - (end - begin), end - begin) + begin[row]
     every = -(-len(row) // most_rows)
     if every > 1:
-        kept = (week + _draws(name, seed)[row]) % every == 0
+        kept = (week + draws_of(name, seed)[row]) % every == 0
         row, week = row[kept], week[kept]
     order = np.lexsort((week, name[row]))
     names = pa.array(name[row][order].tolist(), pa.string())
     return pa.table({"entity_id": names, "as_of": mondays[week[order]]})
 
 
-def _draws(name: np.ndarray[tuple[int], np.dtype[np.str_]], seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def draws_of(name: np.ndarray[tuple[int], np.dtype[np.str_]], seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """A whole number for each name, by a seeded hash, shape (n_names,)."""
     digests = b"".join(hashlib.blake2b(f"{seed}:{one}".encode(), digest_size=4).digest() for one in name.tolist())
     return np.frombuffer(digests, dtype="<u4").astype(np.int64)

@@ -19,6 +19,7 @@ import pyarrow as pa
 from crm.engine import Engine
 from crm.store import Generation
 from features.account_moments import account_spine
+from features.invoice_rows import build_invoice_rows
 from features.labels import event_of, happened_at, read_events
 from features.question import BadQuestion, Question
 from features.renewals import renewal_spine
@@ -73,6 +74,8 @@ def build_spine(
     if (question.entity, question.event) == ("agreements", "lost"):
         with generation.engine() as engine:
             return renewal_spine(engine, zone=zone, until=last)
+    if question.entity == "invoices":
+        return build_invoice_rows(generation, zone=zone, until=last).spine
     with generation.engine() as engine:
         entities = read_entities(engine, question)
         events = read_events(engine, event_of(question))

@@ -89,21 +89,37 @@ class TimedSet:
         final = None if past.final_amount is None else np.where(outcomes.cause > 0, past.final_amount, np.nan)
         return replace(past, outcomes=outcomes, final_amount=final)
 
-    def within(self, horizon_days: int, cause: str) -> TrainingSet:
-        """The same rows asked whether a cause happens within a horizon; unknown as long as the window is open."""
-        place = self.outcomes.causes.index(cause) + 1
-        happened = (self.outcomes.cause == place) & (self.outcomes.duration_days <= horizon_days)
-        known = self.outcomes.follow_up_days >= horizon_days
+    def within(
+        self, horizon_days: int, cause: str, *, windows: npt.NDArray[np.float64] | None = None, absent: str = ""
+    ) -> TrainingSet:
+        """The same rows asked whether a cause happens within a horizon; unknown as long as the window is open.
+
+        Parameters
+        ----------
+        horizon_days : int
+            The window of every row.
+        cause : str
+            One of the causes.
+        windows : ndarray of float64, shape (n_rows,), or None
+            Days of each row's own window instead.
+        absent : str
+            Asks whether the cause stays away, and calls that so; empty asks for the cause itself.
+        """
+        window = np.full(len(self.as_of), float(horizon_days)) if windows is None else windows
+        place, outcomes = self.outcomes.causes.index(cause) + 1, self.outcomes
+        happened = (outcomes.cause == place) & (outcomes.duration_days <= window)
+        known = (outcomes.follow_up_days >= window) & ((outcomes.cause > 0) | (outcomes.duration_days >= window))
+        event = ~happened if absent else happened
         return TrainingSet(
             fields=self.fields,
             rows=self.rows,
             entity_id=self.entity_id,
             as_of=self.as_of,
             position=self.as_of.astype(np.int64) / 86_400e6,
-            label=np.where(known, happened.astype(np.float64), np.nan),
+            label=np.where(known, event.astype(np.float64), np.nan),
             group=self.group,
-            value=np.where(happened, self.amount, np.nan),
-            event=cause,
+            value=np.where(event, self.amount, np.nan),
+            event=absent or cause,
             horizon_days=horizon_days,
             gap_days=0,
             left_out=self.left_out,

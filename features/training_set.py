@@ -36,6 +36,7 @@ ACCOUNT_OF = {
     "opportunities": "SELECT opportunity_id AS entity_id, account_id FROM opportunities",
     "agreements": "SELECT agreement_id AS entity_id, account_id FROM agreements",
     "accounts": "SELECT account_id AS entity_id, account_id FROM accounts",
+    "invoices": "SELECT invoice_id AS entity_id, account_id FROM invoices",
 }
 
 

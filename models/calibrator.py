@@ -7,7 +7,7 @@ never ties two different scores, unlike the step functions that some methods giv
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,17 @@ class Calibrator:
         """Calibrated log-odds, shape as given."""
         inside = np.clip(log_odds, self.x[0], self.x[-1])
         return np.asarray(np.interp(inside, self.x, self.y) + (log_odds - inside) + self.shift)
+
+    def mirrored(self) -> Calibrator:
+        """The same curve for the chance that the event stays away.
+
+        Examples
+        --------
+        >>> curve = Calibrator(method="beta", x=np.array([-1.0, 2.0]), y=np.array([0.0, 1.0]), shift=0.5)
+        >>> bool(np.isclose(curve.mirrored()(np.array([-1.5])), -curve(np.array([1.5])))[0])
+        True
+        """
+        return replace(self, x=-self.x[::-1], y=-self.y[::-1], shift=-self.shift)
 
 
 IDENTITY = Calibrator(method="identity", x=np.array([-1.0, 1.0]), y=np.array([-1.0, 1.0]))

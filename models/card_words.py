@@ -189,4 +189,8 @@ CHECKS_ZH: dict[str, str] = {
 
 EVENTS_ZH: dict[str, str] = {event.phrase_en: event.phrase_zh for event in EVENTS.values()} | {
     "the outcome of the source": "数据来源给出的结果",
+    # What hazards are asked about that is no event: that the payment stays away.
+    "unpaid": "到下一个期限仍未付款",
+    "late": "逾期未付款",
+    "very_late": "严重逾期未付款",
 }

@@ -87,7 +87,7 @@ def try_learners(
         if near is None or not (before.outcomes.cause > 0).any():
             continue
         for learner in learners:
-            fitted = fit_rows(before, learner, near, seed=seed)
+            fitted = fit_rows(task, before, learner, near, seed=seed)
             found[learner].append(_window(task, fitted, past, origin, end, len(before.entity_id)))
             done += 1
             if on_progress is not None:
@@ -98,18 +98,18 @@ def try_learners(
 def _window(
     task: HazardTask, fitted: FittedHazard, past: TimedSet, origin: np.datetime64, end: np.datetime64, n_fit: int
 ) -> Window:
-    headline, causes = float(task.headline_days), past.outcomes.causes
+    causes = past.outcomes.causes
     inside = np.flatnonzero((past.as_of >= origin) & (past.as_of < end))
-    closed = inside[past.outcomes.follow_up_days[inside] >= headline]
-    if headline not in fitted.model.grid.edges:
-        closed = closed[:0]
-    judged = past.take(closed)
+    windows = task.windows(past)
+    reached = (past.outcomes.follow_up_days >= windows) & (windows <= fitted.model.grid.end)
+    closed = inside[(reached & durations_of(past.outcomes).is_known(windows))[inside]]
+    judged, asked = past.take(closed), windows[closed]
     predicted, came = fitted.incidence(judged), durations_of(judged.outcomes)
     return Window(
         losses=fitted.losses(past.take(inside)),
         rows=closed,
-        log_odds=tuple(logit(predicted.by(headline, cause)) for cause in causes),
-        y=tuple(came.known_by(headline, place) for place in range(1, len(causes) + 1)),
+        log_odds=tuple(logit(predicted.by(asked, cause)) for cause in causes),
+        y=tuple(came.known_by(asked, place) for place in range(1, len(causes) + 1)),
         n_fit=n_fit,
         origin=origin,
     )
@@ -144,7 +144,9 @@ def simplest_best(tried: dict[str, list[Window]]) -> str:
     return best
 
 
-def choice_of(learner: str, tried: dict[str, list[Window]], place: int, numbers: Rows) -> Choice:
+def choice_of(
+    learner: str, tried: dict[str, list[Window]], place: int, numbers: Rows, *, is_absence: bool = False
+) -> Choice:
     """A learner with what it said on the earlier windows, beside the figures of all.
 
     Parameters
@@ -157,8 +159,10 @@ def choice_of(learner: str, tried: dict[str, list[Window]], place: int, numbers:
         The cause asked for, counted from 0.
     numbers : ndarray of intp, shape (n_past,)
         Number of each row of the past among all rows.
+    is_absence : bool
+        The probability is that of the cause staying away.
     """
-    judged = {name: _judged(windows, place, numbers) for name, windows in tried.items()}
+    judged = {name: _judged(windows, place, numbers, is_absence) for name, windows in tried.items()}
     table = tuple(
         CandidateFigures(learner=name, log_loss=_mean_loss(tried[name]), auc=mean_auc(parts), chosen=name == learner)
         for name, parts in judged.items()
@@ -166,12 +170,12 @@ def choice_of(learner: str, tried: dict[str, list[Window]], place: int, numbers:
     return Choice(learner=learner, judged=judged[learner], table=table)
 
 
-def _judged(windows: Sequence[Window], place: int, numbers: Rows) -> tuple[Judged, ...]:
+def _judged(windows: Sequence[Window], place: int, numbers: Rows, is_absence: bool) -> tuple[Judged, ...]:
     return tuple(
         Judged(
             rows=numbers[window.rows],
-            log_odds=window.log_odds[place],
-            y=window.y[place],
+            log_odds=-window.log_odds[place] if is_absence else window.log_odds[place],
+            y=1.0 - window.y[place] if is_absence else window.y[place],
             n_fit=window.n_fit,
             origin=float(window.origin.astype(np.int64) / 86_400e6),
         )

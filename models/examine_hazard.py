@@ -42,6 +42,8 @@ class Later:
         Steps of that model.
     start : datetime64
         When the test window begins.
+    windows : ndarray of float64
+        Days within which the event counts, of all rows of the training.
     """
 
     past: TimedSet
@@ -49,6 +51,7 @@ class Later:
     judged: Incidence
     grid: Grid
     start: np.datetime64
+    windows: Floats
 
 
 def examine_hazard(
@@ -86,11 +89,11 @@ def examine_hazard(
     `metrics["test"]` also holds `auc_censored`, `brier_censored` and `concordance`, measured on all later rows with
     those still open weighed in.
     """
-    headline = float(task.headline_days)
-    plan = _plan(asked, later.start, headline)
-    closed = later.after.outcomes.follow_up_days >= headline
+    windows = task.windows(later.after)
+    closed = durations_of(later.after.outcomes).is_known(windows)
+    plan = _plan(asked, later.start, later.windows)
     rows = later.after.take(closed)
-    p_all = later.judged.by(headline, task.event)
+    p_all = task.answer(later.judged, windows)
     p = p_all[closed]
     found = judge_test(report, asked, plan, choice, p, calibrator=calibration.calibrator.method, seed=seed)
 
@@ -100,12 +103,12 @@ def examine_hazard(
     def refitted(other: Scorer) -> Floats:
         names = {field.name for field in other.encoder.fields}
         unknown = {field.name for field in rows.fields} - names
-        fitted = fit_rows(later.past.without(unknown), other.about.learner, later.grid, seed=seed)
-        incidence = fitted.incidence(rows.without(unknown)).by(headline, task.event)
-        return np.asarray(sigmoid(other.calibrator(logit(incidence))))
+        fitted = fit_rows(task, later.past.without(unknown), other.about.learner, later.grid, seed=seed)
+        answers = task.answer(fitted.incidence(rows.without(unknown)), windows[closed])
+        return np.asarray(sigmoid(other.calibrator(logit(answers))))
 
     metrics = {name: dict(figures) for name, figures in found.report.metrics.items()}
-    metrics["test"] |= _with_open_rows(task, later.after, p_all)
+    metrics["test"] |= _with_open_rows(task, later, p_all)
     versus = compare_champion(asked, plan.test.judge, p, champion, answers_of=answers_of, refitted=refitted, seed=seed)
     return replace(
         found,
@@ -113,24 +116,25 @@ def examine_hazard(
     )
 
 
-def _plan(asked: TrainingSet, start: np.datetime64, headline: float) -> Plan:
+def _plan(asked: TrainingSet, start: np.datetime64, windows: Floats) -> Plan:
     """The test window, and the rows whose window had closed before it: all that the untuned opponents may learn."""
     known = np.isfinite(asked.label)
-    window = np.timedelta64(round(headline * 86_400e6), "us")
+    window = np.round(windows * 86_400e6).astype("timedelta64[us]")
     test = Split(
         fit=np.flatnonzero(known & (asked.as_of + window <= start)),
         judge=np.flatnonzero(known & (asked.as_of >= start)),
         origin=float(start.astype(np.int64) / 86_400e6),
     )
-    return Plan(origins=(), test=test, has_time=True, embargo=headline)
+    return Plan(origins=(), test=test, has_time=True, embargo=float(windows.max(initial=0.0)))
 
 
-def _with_open_rows(task: HazardTask, after: TimedSet, p: Floats) -> dict[str, float]:
-    headline, place = float(task.headline_days), after.outcomes.causes.index(task.event) + 1
-    outcomes = durations_of(after.outcomes)
+def _with_open_rows(task: HazardTask, later: Later, p: Floats) -> dict[str, float]:
+    outcomes = durations_of(later.after.outcomes)
     open_too = Durations(duration=outcomes.duration, cause=outcomes.cause)
-    return {
-        "auc_censored": auc_at(open_too, p, horizon=headline, cause=place),
-        "brier_censored": brier_at(open_too, p, horizon=headline, cause=place),
-        "concordance": concordance(open_too, p, cause=place),
-    }
+    place = later.after.outcomes.causes.index(task.event) + 1
+    soon = -later.judged.restricted_mean() if task.lines is not None else p
+    found = {"concordance": concordance(open_too, soon, cause=place)}
+    if task.lines is None:
+        found["auc_censored"] = auc_at(open_too, p, horizon=float(task.headline_days), cause=place)
+        found["brier_censored"] = brier_at(open_too, p, horizon=float(task.headline_days), cause=place)
+    return found

@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from models.additive import Additive
+from models.ahead import Ahead
 from models.booster import Booster
 from models.calibrate import METHODS, MIN_POINTS, MIN_POINTS_ISOTONIC, MIN_POSITIVES
 from models.calibrator import IDENTITY, Calibrator, logit
 from models.encoding import Encoder
 from models.hazard_learners import LEARNERS, Design, period_columns
-from models.person_period import Durations, Grid, expand
+from models.person_period import MAX_PERIODS, Durations, Grid, expand
 from models.survival import Incidence, incidence_of
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -63,14 +64,14 @@ class HazardModel:
         if self.additives and len(self.additives) != len(self.causes):
             raise ValueError(f"hazards: {len(self.additives)} additive models for {len(self.causes)} causes")
 
-    def hazards(self, rows: Floats, ahead: Floats | None = None) -> Floats:
+    def hazards(self, rows: Floats, ahead: Ahead | None = None) -> Floats:
         """Hazards of encoded rows, shape (n_rows, n_steps, n_causes).
 
         Parameters
         ----------
         rows : ndarray of float64, shape (n_rows, n_fields)
             Encoded rows.
-        ahead : ndarray of float64, shape (n_rows, n_steps, n_ahead), or None
+        ahead : Ahead, shape (n_rows, n_steps, n_ahead), or None
             What is known ahead of each step.
         """
         _require_ahead(ahead, (len(rows), self.grid.n_steps, self.n_ahead))
@@ -78,7 +79,7 @@ class HazardModel:
         row, step = np.repeat(np.arange(len(rows)), n_steps), np.tile(np.arange(n_steps), len(rows))
         return self.hazards_at(rows, row, step, ahead).reshape(len(rows), n_steps, len(self.causes))
 
-    def hazards_at(self, rows: Floats, row: Places, step: Places, ahead: Floats | None = None) -> Floats:
+    def hazards_at(self, rows: Floats, row: Places, step: Places, ahead: Ahead | None = None) -> Floats:
         """Hazards of chosen person-periods of encoded rows, shape (n_periods, n_causes).
 
         Parameters
@@ -87,7 +88,7 @@ class HazardModel:
             Encoded rows.
         row, step : ndarray of intp, shape (n_periods,)
             Which row, and which step of the grid.
-        ahead : ndarray of float64, shape (n_rows, n_steps, n_ahead), or None
+        ahead : Ahead, shape (n_rows, n_steps, n_ahead), or None
             What is known ahead of each step.
         """
         _require_ahead(ahead, (len(rows), self.grid.n_steps, self.n_ahead))
@@ -97,7 +98,7 @@ class HazardModel:
             result[part] = softmax(self._scores_at(rows, row[part], step[part], ahead))[:, 1:]
         return result
 
-    def _scores_at(self, rows: Floats, row: Places, step: Places, ahead: Floats | None) -> Floats:
+    def _scores_at(self, rows: Floats, row: Places, step: Places, ahead: Ahead | None) -> Floats:
         if self.booster_text is not None:
             return self.scores(design_of(rows, ahead, row, step))
         # The periods of a row share the terms of its fields: they are summed once a row.
@@ -132,7 +133,7 @@ class HazardModel:
             raise ValueError(f"booster of {booster.n_classes} classes for {len(self.causes)} causes")
         return booster
 
-    def incidence(self, rows: Floats, ahead: Floats | None = None) -> Incidence:
+    def incidence(self, rows: Floats, ahead: Ahead | None = None) -> Incidence:
         """Cumulative incidence of encoded rows, before any calibration."""
         return incidence_of(self.hazards(rows, ahead), self.grid, self.causes)
 
@@ -149,13 +150,13 @@ def softmax(scores: Floats) -> Floats:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def _require_ahead(ahead: Floats | None, expected: tuple[int, int, int]) -> None:
+def _require_ahead(ahead: Ahead | None, expected: tuple[int, int, int]) -> None:
     found = (expected[0], expected[1], 0) if ahead is None else ahead.shape
     if found != expected:
         raise ValueError(f"known ahead: expected shape {expected}, got {found}")
 
 
-def design_of(rows: Floats, ahead: Floats | None, row: Places, step: Places) -> Floats:
+def design_of(rows: Floats, ahead: Ahead | None, row: Places, step: Places) -> Floats:
     """The columns of person-periods: the encoded row, what is known ahead of the step, the step's number."""
     return np.column_stack([rows[row], period_columns(ahead, row, step)])
 
@@ -169,8 +170,9 @@ def fit_hazard(
     grid: Grid,
     causes: tuple[str, ...],
     seed: int,
-    ahead: Floats | None = None,
+    ahead: Ahead | None = None,
     weight: Floats | None = None,
+    most_periods: int = MAX_PERIODS,
 ) -> HazardModel:
     """Hazards fitted on rows and what became of them.
 
@@ -190,10 +192,12 @@ def fit_hazard(
         Names of the causes 1, 2 and so on.
     seed : int
         Random state.
-    ahead : ndarray of float64, shape (n_rows, n_steps, n_ahead), or None
+    ahead : Ahead, shape (n_rows, n_steps, n_ahead), or None
         What is known ahead of each step, for instance whether a pay day lies in it.
     weight : ndarray of float64, shape (n_rows,), or None
         How much each row counts, bounded.
+    most_periods : int
+        Beyond so many person-periods quiet ones are thinned and weigh more.
 
     Raises
     ------
@@ -204,7 +208,7 @@ def fit_hazard(
         raise ValueError(f"cause {int(durations.cause.max())} has no name; there are {', '.join(causes)}")
     n_ahead = 0 if ahead is None else ahead.shape[2]
     _require_ahead(ahead, (len(rows), grid.n_steps, n_ahead))
-    periods = expand(durations, grid, weight=weight, seed=seed)
+    periods = expand(durations, grid, weight=weight, max_periods=most_periods, seed=seed)
     if len(periods.row) == 0:
         raise ValueError("no step of any row was watched")
     design = Design(

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from models.additive import additive_from_json, additive_to_json
+from models.ahead import COLUMNS, StepsAhead, credited_fields, steps_ahead
 from models.booster import Booster
 from models.bundle import BOOSTER, CARD, GOLDEN, MODEL, PLOT, REPORT, dump, seal_folder, verify_bundle
 from models.calibrator import IDENTITY, Calibrator, calibrator_from_json, calibrator_to_json
@@ -24,6 +25,7 @@ from models.encoding import Encoder, Values, coding_from_json, coding_to_json
 from models.explain import Reason, explain_rows, find_reasons
 from models.hazard import HazardModel
 from models.hazard_reasons import contributions_within
+from models.headline import AGE, PAID, PAST_DUE, NextLine, lines_from_json
 from models.person_period import grid_from_json, grid_to_json
 from models.predictor import N_REASONS, About, BadBundle, Days, Prediction, score_of
 from models.survival import Incidence, recalibrate
@@ -50,9 +52,11 @@ class HazardPredictor:
     horizon : float
         An edge of the grid: where the calibrators were learned.
     ahead_names : tuple of str
-        What is known ahead of each step, in the order of the last axis of `ahead`.
+        What is known of every step ahead, names in `models.ahead.COLUMNS`.
     extras : mapping
         What the task's details need beside the hazards; JSON values by name.
+    lines : NextLine or None
+        The lines that a row may cross without the event, whose staying away is then asked for.
 
     Raises
     ------
@@ -67,15 +71,18 @@ class HazardPredictor:
     horizon: float = 0.0
     ahead_names: tuple[str, ...] = ()
     extras: Mapping[str, object] = field(default_factory=dict)
+    lines: NextLine | None = None
 
     def __post_init__(self) -> None:
         if self.about.kind != KIND:
             raise BadBundle(f"kind {self.about.kind!r}; expected {KIND}")
         if self.model.n_fields != len(self.encoder.codings) or self.model.n_ahead != len(self.ahead_names):
             raise BadBundle("hazards: the model's columns are not those of the encoder and the calendar")
-        if self.calibrators and (
-            len(self.calibrators) != len(self.model.causes) or self.horizon not in self.model.grid.edges[1:]
-        ):
+        unknown = [name for name in self.ahead_names if name not in COLUMNS]
+        if unknown:
+            raise BadBundle(f"hazards: nothing is known of the column {unknown[0]!r} ahead")
+        is_edge = self.lines is not None or self.horizon in self.model.grid.edges[1:]
+        if self.calibrators and (len(self.calibrators) != len(self.model.causes) or not is_edge):
             raise BadBundle("hazards: expected a calibrator for every cause, learned at an edge of the grid")
         width = self.model.n_fields + self.model.n_ahead + 1
         if self.model.booster_text is not None:
@@ -88,25 +95,43 @@ class HazardPredictor:
     @property
     def calibrator(self) -> Calibrator:
         """From the log-odds of the event within the horizon, as the hazards give them, to honest ones."""
-        return self.calibrators[self._event] if self.calibrators else IDENTITY
+        found = self.calibrators[self.model.causes.index(self._cause)] if self.calibrators else IDENTITY
+        return found if self.lines is None else found.mirrored()
 
     @property
-    def _event(self) -> int:
-        return self.model.causes.index(self.about.event)
+    def _cause(self) -> str:
+        return self.about.event if self.lines is None else PAID
 
-    def incidence_rows(self, rows: Floats, on: Days | None = None, ahead: Floats | None = None) -> Incidence:
+    def _ahead(self, rows: Floats, on: Days | None) -> StepsAhead | None:
+        return steps_ahead(self.ahead_names, self.encoder, rows, on, self.model.grid)
+
+    def incidence_rows(self, rows: Floats, on: Days | None = None) -> Incidence:
         """Calibrated incidence of encoded rows, shape (n_rows, n_fields)."""
-        plain = self.model.incidence(rows, ahead)
-        return recalibrate(plain, self.horizon, self.calibrators) if self.calibrators else plain
+        plain = self.model.incidence(rows, self._ahead(rows, on))
+        return recalibrate(plain, self.windows(rows), self.calibrators) if self.calibrators else plain
 
     def predict_rows(self, rows: Floats, on: Days | None = None) -> Floats:
-        """Chance of the event within the headline horizon, of encoded rows, shape (n_rows,)."""
-        return self.incidence_rows(rows, on).by(self.headline, self.about.event)
+        """Chance of the event within each row's window, of encoded rows, shape (n_rows,)."""
+        found = self.incidence_rows(rows, on).by(self.windows(rows), self._cause)
+        return found if self.lines is None else 1.0 - found
 
-    @property
-    def headline(self) -> float:
-        """Days within which the event counts."""
-        return float(self.about.horizon_days or self.model.grid.end)
+    def windows(self, rows: Floats) -> Floats:
+        """Days within which the event counts, of encoded rows, shape (n_rows,)."""
+        if self.lines is None:
+            return np.full(len(rows), self.horizon or float(self.about.horizon_days or self.model.grid.end))
+        return self.lines.horizons(*self._age_and_due(rows))
+
+    def events(self, rows: Floats) -> list[str]:
+        """What the probability of each encoded row speaks of."""
+        if self.lines is None:
+            return [self.about.event] * len(rows)
+        return [str(event) for event in self.lines.events(*self._age_and_due(rows))]
+
+    def _age_and_due(self, rows: Floats) -> tuple[Floats, Floats]:
+        place = {field.name: at for at, field in enumerate(self.encoder.fields)}
+        unknown = np.full(len(rows), np.nan)
+        age, past_due = (rows[:, place[name]] if name in place else unknown for name in (AGE, PAST_DUE))
+        return age, past_due
 
     def predict_table(self, table: pa.Table, on: Days | None = None) -> Floats:
         """Chance of the event within the headline horizon, of a table's rows, same order."""
@@ -114,7 +139,15 @@ class HazardPredictor:
 
     def contributions(self, rows: Floats, on: Days | None = None) -> Floats:
         """Log-odds that each field adds before calibration, shape (n_rows, n_fields + 1); last column: the rest."""
-        return contributions_within(self.model, rows, np.full(len(rows), self.headline), self.about.event)
+        found = contributions_within(
+            self.model,
+            rows,
+            self.windows(rows),
+            self._cause,
+            self._ahead(rows, on),
+            credited_fields(self.ahead_names, self.encoder),
+        )
+        return found if self.lines is None else -found
 
     def predict(self, values: Values, on: date | None = None, *, n_reasons: int = 0) -> Prediction:
         """The answer for one record.
@@ -176,6 +209,7 @@ def save_hazard(
         "calibrators": [calibrator_to_json(each) for each in predictor.calibrators],
         "horizon": predictor.horizon,
         "extras": dict(predictor.extras),
+        "lines": None if predictor.lines is None else predictor.lines.to_json(),
     }
     files = {MODEL: dump(content), REPORT: report, GOLDEN: golden}
     files |= {CARD[language]: text for language, text in cards.items()}
@@ -221,6 +255,7 @@ def load_hazard(folder: Path, digest: str | None = None) -> HazardPredictor:
             horizon=float(content["horizon"]),
             ahead_names=ahead,
             extras=dict(content["extras"]),
+            lines=None if content["lines"] is None else lines_from_json(content["lines"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise BadBundle(f"{folder.name}: {MODEL} cannot be read: {type(error).__name__}") from None

@@ -11,13 +11,17 @@ import numpy.typing as npt
 
 from features.outcomes import Outcomes
 from features.timed_set import TimedSet
+from models.ahead import StepsAhead, steps_ahead, usable_columns
 from models.encoding import Encoder, make_encoder
 from models.hazard import HazardModel, fit_hazard
+from models.hazard_task import HazardTask
 from models.person_period import Durations, Grid, expand
 from models.survival import Incidence
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
+SEASON = "season"
+"""Business group of the fields that say where a day lies in the year."""
 LEAST_AT_RISK = 30
 """A step is learned only when so many rows were open at its beginning and watched to its end."""
 
@@ -28,15 +32,21 @@ class FittedHazard:
 
     encoder: Encoder
     model: HazardModel
+    ahead_names: tuple[str, ...] = ()
 
     def incidence(self, rows: TimedSet) -> Incidence:
         """Cumulative incidence of rows before any calibration."""
-        return self.model.incidence(self.encoder.encode_table(rows.rows))
+        encoded = self.encoder.encode_table(rows.rows)
+        return self.model.incidence(encoded, self._ahead(encoded, rows))
+
+    def _ahead(self, encoded: Floats, rows: TimedSet) -> StepsAhead | None:
+        return steps_ahead(self.ahead_names, self.encoder, encoded, rows.on, self.model.grid)
 
     def losses(self, rows: TimedSet) -> Floats:
         """Log loss of each row's person-periods summed, and how many there are; shape (2, n_rows)."""
         periods = expand(durations_of(rows.outcomes), self.model.grid)
-        hazards = self.model.hazards(self.encoder.encode_table(rows.rows))[periods.row, periods.step]
+        encoded = self.encoder.encode_table(rows.rows)
+        hazards = self.model.hazards_at(encoded, periods.row, periods.step, self._ahead(encoded, rows))
         chance = np.column_stack([1.0 - hazards.sum(axis=1), hazards])[np.arange(len(periods.row)), periods.cause]
         loss = -np.log(np.clip(chance, 1e-12, 1.0))
         n_rows = len(rows.entity_id)
@@ -45,11 +55,13 @@ class FittedHazard:
         ).astype(np.float64)
 
 
-def fit_rows(rows: TimedSet, learner: str, grid: Grid, *, seed: int) -> FittedHazard:
+def fit_rows(task: HazardTask, rows: TimedSet, learner: str, grid: Grid, *, seed: int) -> FittedHazard:
     """Hazards of a learner fitted on rows, open ones censored.
 
     Parameters
     ----------
+    task : HazardTask
+        What is known of the steps ahead, and how long a season takes to learn.
     rows : TimedSet
         The rows.
     learner : str
@@ -59,17 +71,23 @@ def fit_rows(rows: TimedSet, learner: str, grid: Grid, *, seed: int) -> FittedHa
     seed : int
         Random state.
     """
-    encoder = make_encoder(rows.fields, rows.rows)
+    has_season = bool((rows.on.max() - rows.on.min()) / np.timedelta64(1, "D") >= task.season_days)
+    fields = tuple(field for field in rows.fields if has_season or field.group != SEASON)
+    encoder = make_encoder(fields, rows.rows)
+    encoded = encoder.encode_table(rows.rows)
+    names = usable_columns(task.ahead, encoder, has_season=has_season)
     model = fit_hazard(
         learner,
         encoder,
-        encoder.encode_table(rows.rows),
+        encoded,
         durations_of(rows.outcomes),
         grid=grid,
         causes=rows.outcomes.causes,
         seed=seed,
+        ahead=steps_ahead(names, encoder, encoded, rows.on, grid),
+        most_periods=task.most_periods,
     )
-    return FittedHazard(encoder=encoder, model=model)
+    return FittedHazard(encoder=encoder, model=model, ahead_names=names)
 
 
 def durations_of(outcomes: Outcomes) -> Durations:

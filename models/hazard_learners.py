@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from features.matrix import Kind
 from models.additive import Additive, Term
+from models.ahead import Ahead
 from models.basis import Basis
 from models.encoding import Encoder
 from models.person_period import CENSORED, PersonPeriods, thinned
@@ -46,7 +47,7 @@ class Design:
         Says which columns of `rows` are categories.
     rows : ndarray of float64, shape (n_rows, n_fields)
         Encoded rows.
-    ahead : ndarray of float64, shape (n_rows, n_steps, n_ahead), or None
+    ahead : Ahead, shape (n_rows, n_steps, n_ahead), or None
         What is known ahead of each step.
     periods : PersonPeriods
         The steps in which the rows were watched.
@@ -56,7 +57,7 @@ class Design:
 
     encoder: Encoder
     rows: Floats
-    ahead: Floats | None
+    ahead: Ahead | None
     periods: PersonPeriods
     n_steps: int
     n_causes: int
@@ -85,7 +86,7 @@ class Learned:
     booster_text: str | None = None
 
 
-def period_columns(ahead: Floats | None, row: npt.NDArray[np.intp], step: npt.NDArray[np.intp]) -> Floats:
+def period_columns(ahead: Ahead | None, row: npt.NDArray[np.intp], step: npt.NDArray[np.intp]) -> Floats:
     """What is known ahead of each period, then the number of its step, shape (n_periods, n_ahead + 1)."""
     number = step.astype(np.float64)[:, None]
     return number if ahead is None else np.column_stack([ahead[row, step], number])

@@ -8,11 +8,13 @@ slope of F there: the value of Aumann and Shapley (1974), the integrated gradien
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from models.ahead import Ahead
 from models.hazard import HazardModel, design_of, softmax
 from models.person_period import Grid
 
@@ -27,7 +29,12 @@ _TINY = 1e-12
 
 
 def contributions_within(
-    model: HazardModel, rows: Floats, horizon: Floats, cause: str, ahead: Floats | None = None
+    model: HazardModel,
+    rows: Floats,
+    horizon: Floats,
+    cause: str,
+    ahead: Ahead | None = None,
+    credited: Sequence[int | None] = (),
 ) -> Floats:
     """Log-odds of a cause within a horizon that each field adds, shape (n_rows, n_fields + 1); last: the rest.
 
@@ -41,14 +48,17 @@ def contributions_within(
         Days; beyond the grid nothing more is added.
     cause : str
         One of the model's causes.
-    ahead : ndarray of float64, shape (n_rows, n_steps, n_ahead), or None
-        What is known ahead of each step; what it adds belongs to the rest.
+    ahead : Ahead, shape (n_rows, n_steps, n_ahead), or None
+        What is known ahead of each step.
+    credited : sequence of int or None
+        For each column of `ahead` the field that what it adds belongs to; None, and where it is empty: the rest.
     """
     result = np.empty((len(rows), model.n_fields + 1))
     for start in range(0, len(rows), _CHUNK):
         part = slice(start, start + _CHUNK)
         known = None if ahead is None else ahead[part]
-        result[part] = _contributions(model, rows[part], horizon[part], model.causes.index(cause), known)
+        found = _contributions(model, rows[part], horizon[part], model.causes.index(cause), known, credited)
+        result[part] = found
     return result
 
 
@@ -64,12 +74,19 @@ def step_shares(grid: Grid, horizon: Floats) -> Floats:
     return np.asarray(np.clip((horizon[:, None] - edges[:-1]) / np.diff(edges), 0.0, 1.0))
 
 
-def _contributions(model: HazardModel, rows: Floats, horizon: Floats, event: int, ahead: Floats | None) -> Floats:
+def _contributions(
+    model: HazardModel,
+    rows: Floats,
+    horizon: Floats,
+    event: int,
+    ahead: Ahead | None,
+    credited: Sequence[int | None],
+) -> Floats:
     shares = step_shares(model.grid, horizon)
     n_steps = max(1, int(shares.any(axis=0).sum()))
     shares = shares[:, :n_steps]
     scores = _scores(model, rows, ahead, n_steps)
-    parts = _parts(model, rows, ahead, n_steps)
+    parts = _parts(model, rows, ahead, n_steps, credited)
     delta = parts.sum(axis=2)
     base = scores - delta
     nodes, weights = np.polynomial.legendre.leggauss(N_NODES)
@@ -81,18 +98,24 @@ def _contributions(model: HazardModel, rows: Floats, horizon: Floats, event: int
     return np.column_stack([found, total - found.sum(axis=1)])
 
 
-def _scores(model: HazardModel, rows: Floats, ahead: Floats | None, n_steps: int) -> Floats:
+def _scores(model: HazardModel, rows: Floats, ahead: Ahead | None, n_steps: int) -> Floats:
     """Score of every cause against "nothing happens", shape (n_rows, n_steps, n_causes)."""
     row, step = np.repeat(np.arange(len(rows)), n_steps), np.tile(np.arange(n_steps), len(rows))
     found = model.scores(design_of(rows, ahead, row, step))
     return np.asarray((found[:, 1:] - found[:, :1]).reshape(len(rows), n_steps, -1))
 
 
-def _parts(model: HazardModel, rows: Floats, ahead: Floats | None, n_steps: int) -> Floats:
+def _parts(
+    model: HazardModel, rows: Floats, ahead: Ahead | None, n_steps: int, credited: Sequence[int | None]
+) -> Floats:
     """What each field adds to each score, shape (n_rows, n_steps, n_fields, n_causes)."""
     asked = np.unique(np.linspace(0, n_steps - 1, min(n_steps, MOST_STEPS)).round().astype(np.intp))
     row, step = np.repeat(np.arange(len(rows)), len(asked)), np.tile(asked, len(rows))
-    found = model.score_parts(design_of(rows, ahead, row, step))[:, : model.n_fields]
+    columns = model.score_parts(design_of(rows, ahead, row, step))
+    found = columns[:, : model.n_fields].copy()
+    for place, field in enumerate(credited):
+        if field is not None:
+            found[:, field] += columns[:, model.n_fields + place]
     found = found.reshape(len(rows), len(asked), model.n_fields, -1)
     right = np.clip(np.searchsorted(asked, np.arange(n_steps)), 1 if len(asked) > 1 else 0, len(asked) - 1)
     left = np.maximum(right - 1, 0)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-from crm.config import TaskSection
+import numpy as np
+import numpy.typing as npt
+
+from crm.config import CollectionSection, TaskSection
+from features.matrix import TrainingSet
 from features.question import BadQuestion, Question
 from features.timed_set import TimedSet
-from models.person_period import Grid
+from models.headline import UNPAID, NextLine, age_and_due
+from models.person_period import MAX_PERIODS, Grid
+from models.survival import Incidence
 from models.task import BaseTask
+
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +35,52 @@ class HazardTask(BaseTask):
         An edge of the grid: the horizon of the published figures and of calibration.
     learn_extras : callable or None
         What `details` needs beside the hazards, learned from the same rows; JSON values by name, kept in the bundle.
+    lines : NextLine or None
+        Lines that a row may cross without the event: each row is asked whether the event stays away until its own
+        next one, and `headline_days` is the horizon of the search for leaks alone. None asks for the event.
+    ahead : tuple of str
+        What is known of every step ahead, names in `models.ahead.COLUMNS`.
+    season_days : int
+        Rows must span so many days before anything of the season is learned: one year cannot tell a season from a
+        drift.
+    most_periods : int
+        Person-periods that a fit is given; beyond it quiet ones are thinned and weigh more.
     """
 
     event: str
     grid: Grid
     headline_days: int
     learn_extras: Callable[[TimedSet], dict[str, object]] | None = None
+    lines: NextLine | None = None
+    ahead: tuple[str, ...] = ()
+    season_days: int = 0
+    most_periods: int = MAX_PERIODS
 
-    def as_configured(self, tasks: Mapping[str, TaskSection]) -> HazardTask:
-        """The task with the horizon that the configuration asks for.
+    @property
+    def asked_event(self) -> str:
+        """What the probability speaks of."""
+        return self.event if self.lines is None else UNPAID
+
+    def windows(self, rows: TimedSet) -> Floats:
+        """Days within which the event counts, shape (n_rows,)."""
+        if self.lines is None:
+            return np.full(len(rows.entity_id), float(self.headline_days))
+        return self.lines.horizons(*age_and_due(rows.rows))
+
+    def asked_of(self, rows: TimedSet) -> TrainingSet:
+        """The rows with the answer to the task's question; unknown while it is."""
+        absent = "" if self.lines is None else UNPAID
+        return rows.within(self.headline_days, self.event, windows=self.windows(rows), absent=absent)
+
+    def answer(self, incidence: Incidence, windows: Floats) -> Floats:
+        """The probability that the task speaks of, shape (n_rows,)."""
+        found = incidence.by(windows, self.event)
+        return found if self.lines is None else 1.0 - found
+
+    def as_configured(
+        self, tasks: Mapping[str, TaskSection], collection: CollectionSection | None = None
+    ) -> HazardTask:
+        """The task with the horizon, and the days from which an invoice is late, that the configuration asks for.
 
         Raises
         ------
@@ -45,7 +91,10 @@ class HazardTask(BaseTask):
         if days not in self.grid.edges:
             known = ", ".join(f"{edge:g}" for edge in self.grid.edges[1:])
             raise BadQuestion(f"{self.name}: horizon_days {days} is no step of its grid; there are {known}")
-        return replace(self, headline_days=days)
+        lines = self.lines
+        if lines is not None and collection is not None:
+            lines = replace(lines, late_days=collection.late_days, very_late_days=collection.very_late_days)
+        return replace(self, headline_days=days, lines=lines)
 
     @property
     def question(self) -> Question:

@@ -116,24 +116,26 @@ class Durations:
         follow_up = None if self.follow_up is None else self.follow_up[rows]
         return Durations(duration=self.duration[rows], cause=self.cause[rows], follow_up=follow_up)
 
-    def known_by(self, horizon: float, cause: int) -> Floats:
+    def is_known(self, horizon: float | Floats) -> npt.NDArray[np.bool_]:
+        """Whether it is known what happened within the horizon, of each row."""
+        is_closed = self.cause != CENSORED
+        if self.follow_up is None:
+            return np.asarray(is_closed | (self.duration >= horizon))
+        # Whole windows only, events included: early events of windows still open would raise the rate.
+        return np.asarray((self.follow_up >= horizon) & (is_closed | (self.duration >= horizon)))
+
+    def known_by(self, horizon: float | Floats, cause: int) -> Floats:
         """1 when the cause happened within the horizon, 0 when it is known that it did not, NaN when unknown.
 
         Parameters
         ----------
-        horizon : float
+        horizon : float or ndarray of float64, shape (n_rows,)
             In the unit of the durations.
         cause : int
             1 to n_causes.
         """
         happened = (self.cause == cause) & (self.duration <= horizon)
-        is_closed = self.cause != CENSORED
-        if self.follow_up is None:
-            known = is_closed | (self.duration >= horizon)
-        else:
-            # Whole windows only, events included: early events of windows still open would raise the rate.
-            known = (self.follow_up >= horizon) & (is_closed | (self.duration >= horizon))
-        return np.where(known, happened.astype(np.float64), np.nan)
+        return np.where(self.is_known(horizon), happened.astype(np.float64), np.nan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -130,15 +130,15 @@ def incidence_of(hazards: Floats, grid: Grid, causes: tuple[str, ...]) -> Incide
     return Incidence(grid=grid, causes=causes, values=np.cumsum(before[:, :, None] * hazards, axis=1))
 
 
-def recalibrate(incidence: Incidence, horizon: float, calibrators: tuple[Calibrator, ...]) -> Incidence:
+def recalibrate(incidence: Incidence, horizon: float | Floats, calibrators: tuple[Calibrator, ...]) -> Incidence:
     """The incidence with the chance of each cause within the horizon put through its calibrator.
 
     Parameters
     ----------
     incidence : Incidence
         As the hazards give it.
-    horizon : float
-        An edge of the grid: where the calibrators were learned.
+    horizon : float or ndarray of float64, shape (n_rows,)
+        Where the calibrators were learned; exact at edges of the grid, which is where people ask.
     calibrators : tuple of Calibrator
         One a cause, on the log-odds of its incidence within the horizon.
 
@@ -148,9 +148,9 @@ def recalibrate(incidence: Incidence, horizon: float, calibrators: tuple[Calibra
         Still never falling and summing to at most 1: up to the horizon each cause's curve is stretched, beyond it
         what is left is shared as before.
     """
-    place = incidence.grid.edges.index(horizon) - 1
     values = incidence.values
-    before = values[:, place, :]
+    asked = np.broadcast_to(np.asarray(horizon, dtype=np.float64), len(values))
+    before = np.stack([incidence.by(asked, cause) for cause in incidence.causes], axis=1)
     after = np.column_stack([sigmoid(each(logit(p))) for each, p in zip(calibrators, before.T, strict=True)])
     after = np.where(before > 0, after, 0.0)
     after = after / np.maximum(after.sum(axis=1, keepdims=True), 1.0)
@@ -159,6 +159,6 @@ def recalibrate(incidence: Incidence, horizon: float, calibrators: tuple[Calibra
     share = np.divide(left_after, left, out=np.zeros_like(left), where=left > 1e-12)
     later = after[:, None, :] + (values - before[:, None, :]) * share[:, None, None]
     early = values * stretch[:, None, :]
-    is_early = np.arange(incidence.grid.n_steps) <= place
-    moved = np.where(is_early[None, :, None], early, later)
+    is_early = np.asarray(incidence.grid.edges[1:]) <= asked[:, None]
+    moved = np.where(is_early[:, :, None], early, later)
     return Incidence(grid=incidence.grid, causes=incidence.causes, values=moved)

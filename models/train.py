@@ -242,7 +242,7 @@ def asked_of(task: BaseTask, rows: TrainingSet | TimedSet) -> TrainingSet:
     """
     match task, rows:
         case HazardTask(), TimedSet():
-            return rows.within(task.headline_days, task.event)
+            return task.asked_of(rows)
         case Task(), TrainingSet():
             return rows
     raise TypeError(f"{task.name} does not learn from a {type(rows).__name__}")

@@ -22,8 +22,9 @@ from models.calibrator import Calibrator
 from models.choose_hazard import calibrate, choice_of, simplest_best, try_learners
 from models.examine_hazard import Later, examine_hazard
 from models.hazard_bundle import KIND, HazardPredictor
-from models.hazard_fit import FittedHazard, fit_rows, reachable_grid
+from models.hazard_fit import FittedHazard, durations_of, fit_rows, reachable_grid
 from models.hazard_task import HazardTask
+from models.headline import LINE_FIELDS
 from models.learn import Choice, Progress
 from models.predictor import About
 from models.report import TrainReport
@@ -88,8 +89,10 @@ def fit_hazard_task(
     on_progress : callable or None
         Called with what is being done and the share done.
     """
+    # Age and due day say what is asked: without them there is no question.
+    findings = [finding for finding in findings if task.lines is None or finding.column not in LINE_FIELDS]
     rows = rows.without({finding.column for finding in findings})
-    asked = rows.within(task.headline_days, task.event)
+    asked = task.asked_of(rows)
     report = replace(empty_report(task, asked, tuple(findings), seed), leakage_measures=tuple(measures))
     refusal = _refusal(task, rows) or failed(measures)
     if refusal:
@@ -97,37 +100,38 @@ def fit_hazard_task(
     start = _test_start(task, rows)
     past = rows.known_at(start)
     grid = reachable_grid(task.grid, past.outcomes) if len(past.entity_id) else None
-    if grid is None or task.headline_days not in grid.edges:
+    if grid is None or task.headline_days > grid.end:
         reach = 0.0 if grid is None else grid.end
         reason = f"before the test window the record follows rows for {reach:g} days; {task.headline_days} are needed"
         return TrainedHazard(report=replace(report, reason=reason))
     place = rows.outcomes.causes.index(task.event)
     tried = try_learners(task, past, start, grid, seed=seed, on_progress=on_progress)
     numbers = np.flatnonzero(rows.as_of < start)
-    choice = choice_of(simplest_best(tried), tried, place, numbers)
+    is_absence = task.lines is not None
+    choice = choice_of(simplest_best(tried), tried, place, numbers, is_absence=is_absence)
     reason = _no_signal(task, asked, choice, seed=seed)
     if reason:
-        choice = choice_of(task.candidates[0], tried, place, numbers)
+        choice = choice_of(task.candidates[0], tried, place, numbers, is_absence=is_absence)
     report = replace(report, status="fallback" if reason else "trained", reason=reason)
     calibrations = calibrate(tried[choice.learner], rows.outcomes.causes)
     calibrators = tuple(each.calibrator for each in calibrations.values())
-    headline = float(task.headline_days)
     after = rows.take(rows.as_of >= start)
-    judged = recalibrate(fit_rows(past, choice.learner, grid, seed=seed).incidence(after), headline, calibrators)
+    windows = task.windows(after)
+    judged = recalibrate(fit_rows(task, past, choice.learner, grid, seed=seed).incidence(after), windows, calibrators)
     found = examine_hazard(
         report,
         task,
         asked,
         choice,
         calibrations[task.event],
-        Later(past=past, after=after, judged=judged, grid=grid, start=start),
+        Later(past=past, after=after, judged=judged, grid=grid, start=start, windows=task.windows(rows)),
         champion=champion,
         seed=seed,
     )
     if on_progress is not None:
         on_progress("fitting on every row", 1.0)
-    whole = fit_rows(rows, choice.learner, reachable_grid(task.grid, rows.outcomes) or grid, seed=seed)
-    closed = after.outcomes.follow_up_days >= headline
+    whole = fit_rows(task, rows, choice.learner, reachable_grid(task.grid, rows.outcomes) or grid, seed=seed)
+    closed = durations_of(after.outcomes).is_known(windows)
     return TrainedHazard(
         report=found.report,
         predictor=_predictor(task, rows, asked, whole, calibrators, seed),
@@ -144,14 +148,14 @@ def _refusal(task: HazardTask, rows: TimedSet) -> str:
         ended = len(np.unique(rows.entity_id[rows.outcomes.cause == place]))
         if ended < task.gates.min_closed:
             return f"{ended} {task.entity} ended as {cause}; {task.gates.min_closed} are needed"
-    if not (rows.outcomes.follow_up_days >= task.headline_days).any():
+    if not (rows.outcomes.follow_up_days >= task.windows(rows)).any():
         return f"no row has been followed for {task.headline_days} days"
     return ""
 
 
 def _test_start(task: HazardTask, rows: TimedSet) -> np.datetime64:
     """The first moment of the newest `test_share` of the rows whose headline outcome is known."""
-    moments = np.sort(rows.as_of[rows.outcomes.follow_up_days >= task.headline_days])
+    moments = np.sort(rows.as_of[rows.outcomes.follow_up_days >= task.windows(rows)])
     return np.datetime64(moments[min(len(moments) - 1, round(len(moments) * (1 - task.folds.test_share)))])
 
 
@@ -176,7 +180,7 @@ def _predictor(
         task=task.name,
         kind=KIND,
         learner=fitted.model.learner,
-        event=task.event,
+        event=task.asked_event,
         horizon_days=task.headline_days,
         gap_days=0,
         base_rate=float(known.mean()),
@@ -193,4 +197,6 @@ def _predictor(
         calibrators=calibrators,
         horizon=float(task.headline_days),
         extras={} if task.learn_extras is None else task.learn_extras(rows),
+        ahead_names=fitted.ahead_names,
+        lines=task.lines,
     )

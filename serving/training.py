@@ -10,6 +10,7 @@ from crm.facts import known_at_entry
 from crm.store import Generation, Store
 from features.catalogue import group_named
 from features.first_seen import forget_before_history
+from features.invoice_set import build_invoice_set
 from features.leakage_figures import back_dated
 from features.leakage_record import find_leaks_of_record
 from features.leakage_store import require_sound_store
@@ -53,7 +54,8 @@ def read_rows(generation: Generation, task: BaseTask, source: RowSource, *, conf
         The record has neither.
     """
     if isinstance(task, HazardTask):
-        timed = build_timed_set(generation, task.question, config=config)
+        build = build_invoice_set if task.entity == "invoices" else build_timed_set
+        timed = build(generation, task.question, config=config)
         return forget_before_history(generation, [group_named(name) for name in task.feature_groups], timed)
     has_history = all(generation.has(name) for name in task.needs)
     if source is RowSource.RECORD or (source is RowSource.AUTO and has_history):
@@ -100,7 +102,7 @@ def train_task(
     if on_progress is not None:
         on_progress("computing features", 0.0)
     if isinstance(task, HazardTask):
-        task = task.as_configured(config.tasks)
+        task = task.as_configured(config.tasks, config.collection)
     rows = read_rows(generation, task, source, config=config)
     asked = asked_of(task, rows)
     chosen = config.seed if seed is None else seed

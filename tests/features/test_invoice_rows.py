@@ -103,5 +103,5 @@ def test_nothing_learned_later_moves_a_row(generation: Generation) -> None:
 
 def test_record_without_invoices_is_refused(tmp_path: Path) -> None:
     account = {"account_id": "A", "created_at": datetime(2025, 1, 1), "recorded_at": datetime(2025, 1, 1)}  # noqa: DTZ001
-    with pytest.raises(BadQuestion, match="invoices are needed"):
+    with pytest.raises(BadQuestion, match="invoices or installments are needed"):
         build_invoice_rows(stored(tmp_path, accounts=[account]), zone=ZONE)
