@@ -131,6 +131,8 @@ def _days(gap: npt.NDArray[np.timedelta64]) -> Floats:
 def _shares(segments: npt.NDArray[np.str_], could: Flags, bought: Flags) -> Floats:
     """Share of the others who could have and did buy, from everybody down to the narrowest segment, shrunk upwards."""
     hits = (bought & could[:, None]).astype(np.float64)
+    if not hits.size:
+        return hits
     share = _left_out(hits.sum(axis=0), np.full(len(could), could.sum(), dtype=np.float64), hits, could, None)
     place = np.zeros(len(could), dtype=np.intp)
     for level in range(segments.shape[1]):

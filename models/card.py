@@ -10,6 +10,7 @@ from models.card_reasons import in_chinese
 from models.card_words import CHECKS_ZH, EVENTS_ZH, MEASURE_WORDS, METRIC_WORDS, WORDS
 from models.judge import segments_off
 from models.metrics import Interval
+from models.ranking import BOUGHT_LAST, NAMES, POPULAR
 from models.report import TrainReport
 from models.scorer import Scorer
 from models.task import BaseTask
@@ -116,6 +117,22 @@ class _Card:
             words = METRIC_WORDS[self._language][name]
             self._add("- ", "difference", name=words, low=f"{low:+.4f}", high=f"{high:+.4f}")
         self._add("", "baseline_note")
+        self._ranking()
+
+    def _ranking(self) -> None:
+        """Where rows are alternatives: how often the first ones hold what was chosen, beside the rules."""
+        report = self._report
+        if NAMES[0] not in report.metrics["test"]:
+            return
+        rows = []
+        for name in NAMES:
+            (low, high), figures = report.intervals[name], report.metrics
+            others = [_figure(figures[rule][name]) if rule in figures else "-" for rule in (POPULAR, BOUGHT_LAST)]
+            rows.append(
+                [self._word(name), _figure(figures["test"][name]), f"{_figure(low)} – {_figure(high)}", *others]
+            )
+        self._add("", "ranking_note")
+        self._table("ranking_columns", rows)
 
     def _calibration(self) -> None:
         self._add("## ", "calibration")

@@ -41,6 +41,11 @@ WORDS: dict[str, dict[str, str]] = {
         "origin_columns": "from | rows before | rows judged | event rate | AUC | log loss",
         "candidate_columns": "learner | log loss, level matched | AUC | chosen",
         "yes": "yes",
+        "hit_at_1": "first line bought (hit@1)",
+        "hit_at_3": "bought among the first three (hit@3)",
+        "reciprocal_rank": "mean reciprocal rank",
+        "ranking_note": "Of the accounts that bought something in the window, the best-ranked line that they bought:",
+        "ranking_columns": "figure | this model | 95 % interval | popularity | what was bought last",
         "replay": "What the top of the list would have held",
         "replay_wins": "Of the window from {start} to {end}, the top {share} by score held {held} of the events "
         "({low} to "
@@ -103,6 +108,11 @@ WORDS: dict[str, dict[str, str]] = {
         "origin_columns": "起点 | 之前的行数 | 评判行数 | 事件率 | AUC | 对数损失",
         "candidate_columns": "学习器 | 对数损失（水平对齐） | AUC | 选中",
         "yes": "是",
+        "hit_at_1": "首位命中率（hit@1）",
+        "hit_at_3": "前三命中率（hit@3）",
+        "reciprocal_rank": "平均倒数排名",
+        "ranking_note": "在窗口内有购买的客户中，其所购产品线的最好名次：",
+        "ranking_columns": "指标 | 本模型 | 95% 区间 | 按热门程度 | 按最近购买",
         "replay": "若按评分排序跟进，前列会占多少",
         "replay_wins": "在 {start} 至 {end} 的窗口中，评分最高的 {share} 占全部事件的 {held}（{low} 至 {high}）",
         "replay_value": "，占其金额的 {value}（{low} 至 {high}）",

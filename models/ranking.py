@@ -18,6 +18,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.intp]
 
 NAMES = ("hit_at_1", "hit_at_3", "reciprocal_rank")
+POPULAR = "popularity"
+BOUGHT_LAST = "bought_last"
 POPULARITY = "share_of_accounts_buying"
 LAST_BOUGHT = "days_since_line"
 
@@ -84,9 +86,9 @@ def judge_ranking(
     orders: dict[str, tuple[Floats, ...]] = {"test": (p,)}
     if POPULARITY in test.rows.column_names:
         popularity = test.rows.column(POPULARITY).to_numpy()
-        orders["popularity"] = (popularity,)
+        orders[POPULAR] = (popularity,)
         if LAST_BOUGHT in test.rows.column_names:
-            orders["bought_last"] = (-test.rows.column(LAST_BOUGHT).to_numpy(), popularity)
+            orders[BOUGHT_LAST] = (-test.rows.column(LAST_BOUGHT).to_numpy(), popularity)
     found = {side: list_figures(lists, test.label, rank_within(lists, *keys)) for side, keys in orders.items()}
     judged, _ = found["test"]
     if len(judged) == 0:

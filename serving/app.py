@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from crm.app_database import open_database
 from crm.config import Config
+from models.tasks.next_product import TASK as NEXT_PRODUCT
 from serving.api_page import POLICY, render_api
 from serving.auth import Keyring, declared_scope, require_scopes
 from serving.background import follow
@@ -25,13 +26,13 @@ from serving.errors import add_error_handlers
 from serving.guard import Guard, Limits
 from serving.live import Live
 from serving.prediction_log import PredictionLog
-from serving.routes import health, models, predictions, scores
+from serving.routes import health, models, next_product, predictions, scores
 from serving.score_tasks import scored_tasks
 from serving.service import Service
 
 log = structlog.get_logger("serving.app")
 
-ROUTERS = (health.router, scores.router, models.router, predictions.router)
+ROUTERS = (health.router, scores.router, next_product.router, models.router, predictions.router)
 
 
 class Lifespan(TypedDict):
@@ -120,7 +121,7 @@ def _state_scopes(app: FastAPI) -> None:
 def _make_service(config: Config, clock: Callable[[], datetime]) -> Service:
     engine = open_database(config.database.url)
     tasks = scored_tasks()
-    live = Live(config, tuple(tasks))
+    live = Live(config, (*tasks, NEXT_PRODUCT.name))
     service = Service(
         config=config,
         tasks=tasks,

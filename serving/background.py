@@ -25,7 +25,8 @@ async def follow(service: Service) -> None:
     while True:
         await asyncio.sleep(POLL_SECONDS)
         await asyncio.to_thread(service.reload)
-        for task, state in service.live.states.items():
+        for task in service.tasks:
+            state = service.live.states[task]
             if state.record is None or state.champion is None or state.is_current:
                 continue
             wanted = state.record.generation.number, state.champion.published.digest

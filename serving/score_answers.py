@@ -8,6 +8,7 @@ from typing import TypeAlias
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from serving.next_product_schemas import NextProductRow
 from serving.schemas import EXAMPLE_ROW, Answer, ScoreRow, told
 
 _DEAL: JsonDict = {
@@ -186,7 +187,7 @@ class InvoiceAnswer(_TaskAnswer):
     rows: list[InvoiceRow] = Field(description="One row an id or record, in the order of the request.")
 
 
-AnyRow: TypeAlias = ScoreRow | OpportunityRow | AgreementRow | InvoiceRow
+AnyRow: TypeAlias = ScoreRow | OpportunityRow | AgreementRow | InvoiceRow | NextProductRow
 """A row of any task, as it was kept."""
 ROW_OF: dict[str, type[ScoreRow]] = {
     "leads": ScoreRow,

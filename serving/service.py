@@ -13,9 +13,11 @@ from sqlalchemy import Engine
 
 from crm.config import Config
 from models.task import BaseTask
+from models.tasks.next_product import TASK as NEXT_PRODUCT
 from serving.auth import Keyring
 from serving.errors import log_failure
 from serving.live import Live, State
+from serving.next_lines import NextLines
 from serving.prediction_log import PredictionLog
 from serving.score_tasks import lacking_tables
 from serving.scoring import Scoring
@@ -58,6 +60,8 @@ class Service:
     lacking: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _scorings: dict[str, Scoring] = field(default_factory=dict)
     _prepared_for: dict[str, State] = field(default_factory=dict)
+    _next_lines: NextLines | None = None
+    _next_lines_of: State | None = None
     _lock: Lock = field(default_factory=Lock)
 
     def reload(self) -> None:
@@ -91,6 +95,22 @@ class Service:
         if task not in self._scorings:
             self.reload()
         return self._scorings[task]
+
+    @property
+    def every_task(self) -> Mapping[str, BaseTask]:
+        """All tasks that answer, by name: those that score entities, and the next product."""
+        return {**self.tasks, NEXT_PRODUCT.name: NEXT_PRODUCT}
+
+    def next_lines(self) -> NextLines | None:
+        """Ranks product lines from what answers now; None before the first ingest."""
+        state = self.live.states[NEXT_PRODUCT.name]
+        if state.record is None:
+            return None
+        with self._lock:
+            if self._next_lines is None or self._next_lines_of is not state:
+                self._next_lines = NextLines(self.config, NEXT_PRODUCT, state.record, state.champion)
+                self._next_lines_of = state
+            return self._next_lines
 
     def is_possible(self, task: str) -> bool:
         """Whether the record can serve a task: it has the tables, or there is a model of it."""

@@ -26,5 +26,4 @@ TASK = Task(
     metrics=("log_loss", "auc", "average_precision", "brier", "ece", "lift_at_10", "lift_at_20"),
     gates=Gates(max_ece=0.03, min_positives_for_boosting=200, min_closed=30),
     build_rows=build_line_rows,
-    is_served=False,
 )

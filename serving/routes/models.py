@@ -31,7 +31,7 @@ TaskName = Annotated[str, Path(pattern=r"^[a-z_]{1,40}$", examples=["lead_score"
 )
 async def list_models(_reader: ModelReader, service: ServiceOf) -> Response:
     """All tasks and the model that answers for each."""
-    return json_answer({"models": [_summary(task, _champion(service, task)) for task in service.tasks.values()]})
+    return json_answer({"models": [_summary(task, _champion(service, task)) for task in service.every_task.values()]})
 
 
 @router.get(
@@ -43,9 +43,9 @@ async def list_models(_reader: ModelReader, service: ServiceOf) -> Response:
 )
 async def read_model(task: TaskName, _reader: ModelReader, service: ServiceOf) -> Response:
     """The champion of one task: its card, its history, its figures."""
-    stated = service.tasks.get(task)
+    stated = service.every_task.get(task)
     if stated is None:
-        raise UnknownThing(f"There is no such task; there are {', '.join(service.tasks)}.")
+        raise UnknownThing(f"There is no such task; there are {', '.join(service.every_task)}.")
     champion = _champion(service, stated)
     entries = history(service.config.champions_folder, stated.name)
     return json_answer(

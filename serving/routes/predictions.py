@@ -57,7 +57,7 @@ def _read(service: Service, prediction_id: str) -> PredictionRow | None:
 
 
 def _may_see(service: Service, reader: Principal, row: PredictionRow) -> bool:
-    record, task = service.live.record, service.tasks.get(row.task)
+    record, task = service.live.record, service.every_task.get(row.task)
     if record is None or task is None:
         return False
     now = service.clock()
