@@ -157,6 +157,11 @@ class Config(Section):
         return self.store.folder / "scores"
 
     @property
+    def forecasts_folder(self) -> Path:
+        """Where the published forecasts lie."""
+        return self.store.folder / "forecasts"
+
+    @property
     def spool_folder(self) -> Path:
         """Where predictions wait while the database is away."""
         return self.store.folder / "spool"

@@ -6,7 +6,7 @@ does not exist. The organisation is that of the record: units count from `valid_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -30,6 +30,16 @@ class VisibleReps:
         False
         """
         return self.everyone or (rep_id is not None and rep_id in self.rep_ids)
+
+    def may_see_sum(self, rep_ids: Collection[str] | None) -> bool:
+        """Whether a sum over salespeople may be seen: by whoever sees each of them; None sums over the company.
+
+        Examples
+        --------
+        >>> VisibleReps(everyone=False, rep_ids=frozenset({"r1"})).may_see_sum(["r1", "r2"])
+        False
+        """
+        return self.everyone or (bool(rep_ids) and all(self.may_see(rep_id) for rep_id in rep_ids or ()))
 
 
 NOBODY = VisibleReps(everyone=False, rep_ids=frozenset())

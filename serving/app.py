@@ -23,16 +23,24 @@ from serving.auth import Keyring, declared_scope, require_scopes
 from serving.background import follow
 from serving.door import Documented
 from serving.errors import add_error_handlers
+from serving.forecast_answers import PublishedForecast
 from serving.guard import Guard, Limits
 from serving.live import Live
 from serving.prediction_log import PredictionLog
-from serving.routes import health, models, next_product, predictions, scores
+from serving.routes import forecasts, health, models, next_product, predictions, scores
 from serving.score_tasks import scored_tasks
 from serving.service import Service
 
 log = structlog.get_logger("serving.app")
 
-ROUTERS = (health.router, scores.router, next_product.router, models.router, predictions.router)
+ROUTERS = (
+    health.router,
+    scores.router,
+    next_product.router,
+    forecasts.router,
+    models.router,
+    predictions.router,
+)
 
 
 class Lifespan(TypedDict):
@@ -129,6 +137,7 @@ def _make_service(config: Config, clock: Callable[[], datetime]) -> Service:
         keyring=Keyring(engine, clock, config.serving.key_cache_seconds),
         predictions=PredictionLog(engine, config.spool_folder),
         live=live,
+        forecasts=PublishedForecast(config.forecasts_folder),
         clock=clock,
     )
     service.reload()

@@ -150,6 +150,7 @@ OpportunityScorer = Annotated[Principal, Depends(Requires(Scope.OPPORTUNITIES_SC
 AccountScorer = Annotated[Principal, Depends(Requires(Scope.ACCOUNTS_SCORE))]
 AgreementScorer = Annotated[Principal, Depends(Requires(Scope.AGREEMENTS_SCORE))]
 InvoiceScorer = Annotated[Principal, Depends(Requires(Scope.INVOICES_SCORE))]
+ForecastReader = Annotated[Principal, Depends(Requires(Scope.FORECASTS_READ))]
 PredictionReader = Annotated[Principal, Depends(Requires(Scope.PREDICTIONS_READ))]
 ModelReader = Annotated[Principal, Depends(Requires(Scope.MODELS_READ))]
 MetricsReader = Annotated[Principal, Depends(Requires(Scope.METRICS_READ))]

@@ -37,6 +37,7 @@ EXIT_CODES: dict[str, int] = {
     "serving.run_server.PortTaken": BAD_INPUT,
     "serving.score_file.BadTarget": BAD_INPUT,
     "serving.score_table.BadScores": BAD_INPUT,
+    "serving.forecast_table.BadForecast": BAD_INPUT,
     "serving.cli_errors.NotPossible": BAD_INPUT,
     "crm.store.StoreIsBusy": REFUSED,
     "features.leakage_store.FeaturesLeak": REFUSED,

@@ -35,7 +35,7 @@ def make_demo_keys(engine: Engine, generation: Generation, *, now: datetime) -> 
     if rep_id is not None:
         make_user(engine, "demo-rep", Role.REP, sees=Sees.REP, rep_id=rep_id, now=now)
         logins.append("demo-rep")
-    granted = (*SCORE_SCOPES, Scope.PREDICTIONS_READ, Scope.MODELS_READ)
+    granted = (*SCORE_SCOPES, Scope.FORECASTS_READ, Scope.PREDICTIONS_READ, Scope.MODELS_READ)
     make_user(engine, "demo-service", Role.SERVICE, sees=Sees.ALL, scopes=granted, now=now)
     make_user(engine, "demo-data-scientist", Role.DATA_SCIENTIST, sees=Sees.NONE, now=now)
     logins += ["demo-service", "demo-data-scientist"]

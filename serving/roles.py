@@ -24,6 +24,7 @@ class Scope(StrEnum):
     ACCOUNTS_SCORE = "accounts:score"
     AGREEMENTS_SCORE = "agreements:score"
     INVOICES_SCORE = "invoices:score"
+    FORECASTS_READ = "forecasts:read"
     PREDICTIONS_READ = "predictions:read"
     MODELS_READ = "models:read"
     METRICS_READ = "metrics:read"
@@ -49,9 +50,9 @@ SCORE_SCOPES = frozenset(
     }
 )
 ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
-    Role.DIRECTOR: SCORE_SCOPES | {Scope.PREDICTIONS_READ, Scope.MODELS_READ, Scope.METRICS_READ},
-    Role.MANAGER: SCORE_SCOPES | {Scope.PREDICTIONS_READ, Scope.MODELS_READ},
-    Role.REP: SCORE_SCOPES | {Scope.PREDICTIONS_READ},
+    Role.DIRECTOR: SCORE_SCOPES | {Scope.FORECASTS_READ, Scope.PREDICTIONS_READ, Scope.MODELS_READ, Scope.METRICS_READ},
+    Role.MANAGER: SCORE_SCOPES | {Scope.FORECASTS_READ, Scope.PREDICTIONS_READ, Scope.MODELS_READ},
+    Role.REP: SCORE_SCOPES | {Scope.FORECASTS_READ, Scope.PREDICTIONS_READ},
     # A service may do what it was granted, and nothing because it is a service.
     Role.SERVICE: frozenset(),
     Role.DATA_SCIENTIST: frozenset({Scope.MODELS_READ, Scope.METRICS_READ}),

@@ -16,6 +16,7 @@ from models.task import BaseTask
 from models.tasks.next_product import TASK as NEXT_PRODUCT
 from serving.auth import Keyring
 from serving.errors import log_failure
+from serving.forecast_answers import PublishedForecast
 from serving.live import Live, State
 from serving.next_lines import NextLines
 from serving.prediction_log import PredictionLog
@@ -41,6 +42,8 @@ class Service:
         Keeps what is answered.
     live : Live
         The record, the champions and the scores that answer now.
+    forecasts : PublishedForecast
+        The forecast that answers now.
     clock : callable
         Gives the time, UTC.
     unprepared : mapping of str to str
@@ -55,6 +58,7 @@ class Service:
     keyring: Keyring
     predictions: PredictionLog
     live: Live
+    forecasts: PublishedForecast
     clock: Callable[[], datetime]
     unprepared: dict[str, str] = field(default_factory=dict)
     lacking: dict[str, tuple[str, ...]] = field(default_factory=dict)

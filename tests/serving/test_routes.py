@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from crm.config import Config, ServingSection
-from serving import model_schemas, next_product_schemas, schemas, service_schemas
+from serving import forecast_schemas, model_schemas, next_product_schemas, schemas, service_schemas
 from serving.app import create_app
 from serving.auth import PUBLIC, RouteWithoutScope, declared_scope, require_scopes
 from serving.roles import ROLE_SCOPES, Role, Scope
@@ -28,12 +28,16 @@ CALLS: dict[str, tuple[str, str, dict[str, object] | None]] = {
     "/metrics": ("GET", "/metrics", None),
     **{f"/v1/{entity}/score": ("POST", f"/v1/{entity}/score", {"ids": ["L0"]}) for entity in SCORED},
     "/v1/accounts/next-product": ("POST", "/v1/accounts/next-product", {"ids": ["C1"]}),
+    "/v1/forecasts": ("GET", "/v1/forecasts?measure=bookings&months=3", None),
+    "/v1/forecasts/accuracy": ("GET", "/v1/forecasts/accuracy", None),
     "/v1/models": ("GET", "/v1/models", None),
     "/v1/models/{task}": ("GET", "/v1/models/lead_score", None),
     "/v1/predictions/{prediction_id}": ("GET", f"/v1/predictions/{PREDICTION}", None),
 }
 FORMS = [
-    kind for module in (schemas, model_schemas, next_product_schemas, service_schemas) for kind in vars(module).values()
+    kind
+    for module in (schemas, model_schemas, next_product_schemas, forecast_schemas, service_schemas)
+    for kind in vars(module).values()
 ]
 ROLES = ("director", "manager", "rep", "service", "data_scientist", "nothing")
 GRANTED = {

@@ -1,0 +1,258 @@
+"""Answers about the published forecast: what a caller may see of it, and how good it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from threading import Lock
+
+import structlog
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from crm.app_database import ForecastRow
+from models.series_forecast import NOTES
+from models.tasks.sales_forecast import TASK
+from serving.access import VisibleReps
+from serving.forecast_table import POINTER, BadForecast, ForecastTable, Series, read_forecast
+
+log = structlog.get_logger("serving.forecasts")
+
+NOTHING_YET = "no forecast was published yet: salescast train sales_forecast, promote, forecast"
+_LOW, _HIGH = "0.1", "0.9"
+
+
+class PublishedForecast:
+    """The forecast that the pointer names, read again when the pointer moves.
+
+    Parameters
+    ----------
+    folder : Path
+        `config.forecasts_folder`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = Lock()
+        self._mark: tuple[int, int] | None = None
+        self._table: ForecastTable | None = None
+
+    def current(self) -> ForecastTable | None:
+        """What answers now; a file that cannot be read leaves the one before in place."""
+        with self._lock:
+            try:
+                stat = (self._folder / TASK.name / POINTER).stat()
+            except FileNotFoundError:
+                return self._table
+            mark = (stat.st_mtime_ns, stat.st_ino)
+            if mark != self._mark:
+                self._mark = mark
+                try:
+                    self._table = read_forecast(self._folder, TASK.name)
+                except BadForecast as error:
+                    log.warning("forecast cannot be read", error=type(error).__name__)
+            return self._table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a caller asks for; None takes everything.
+
+    Parameters
+    ----------
+    measure, level, node : str or None
+        Filters.
+    months : int
+        Months ahead.
+    actuals : int
+        Closed months beside them.
+    limit, offset : int
+        Part of the list.
+    """
+
+    measure: str | None = None
+    level: str | None = None
+    node: str | None = None
+    months: int = TASK.horizon_months
+    actuals: int = 12
+    limit: int = 50
+    offset: int = 0
+
+    def fits(self, one: Series) -> bool:
+        """Whether a series passes the filters."""
+        pairs = ((self.measure, one.measure), (self.level, one.level), (self.node, one.node_id))
+        return all(asked is None or asked == found for asked, found in pairs)
+
+
+def visible(table: ForecastTable, seen: VisibleReps) -> list[Series]:
+    """The series whose every salesperson the caller sees."""
+    return [one for one in table.series if seen.may_see_sum(table.about.summed.get(one.node_id))]
+
+
+def answer_forecast(table: ForecastTable, seen: VisibleReps, wanted: Wanted) -> dict[str, object]:
+    """The series that a caller asked for and may see, as `ForecastAnswer`."""
+    found = [one for one in visible(table, seen) if wanted.fits(one)]
+    judged = _judged(table)
+    about = table.about
+    return {
+        "run_id": about.run_id,
+        "as_of": about.as_of,
+        "made_at": about.made_at,
+        "model_version": about.model_version,
+        "currency": about.currency,
+        "reason": None,
+        "total": len(found),
+        "series": [
+            _series(one, judged.get((one.measure, one.level)), wanted)
+            for one in found[wanted.offset : wanted.offset + wanted.limit]
+        ],
+    }
+
+
+def answer_nothing() -> dict[str, object]:
+    """The answer before the first forecast."""
+    empty: dict[str, object] = dict.fromkeys(("run_id", "as_of", "made_at", "model_version", "currency"))
+    return {**empty, "reason": NOTHING_YET, "total": 0, "series": []}
+
+
+def _judged(table: ForecastTable) -> dict[tuple[str, str], Mapping[str, object]]:
+    rows = (dict(entry) for entry in table.about.accuracy)
+    return {(str(row["measure"]), str(row["level"])): row for row in rows if row["bucket"] == "all"}
+
+
+def _series(one: Series, judged: Mapping[str, object] | None, wanted: Wanted) -> dict[str, object]:
+    english, chinese = NOTES.get(one.note, ("", ""))
+    inside = _coverage(judged) if judged is not None else {}
+    closed = sorted(one.actuals)[-wanted.actuals :] if wanted.actuals else []
+    return {
+        "measure": one.measure,
+        "level": one.level,
+        "node_id": one.node_id,
+        "region": one.region,
+        "line": one.line,
+        "rep_id": one.rep_id,
+        "status": one.status,
+        "note_en": english or None,
+        "note_zh": chinese or None,
+        "verdict": judged["verdict"] if judged is not None else None,
+        "coverage_80": inside.get("value"),
+        "coverage_80_low": inside.get("low"),
+        "coverage_80_high": inside.get("high"),
+        "coverage_n": judged["n"] if judged is not None else None,
+        "actuals": [{"month": month, "amount": one.actuals[month]} for month in closed],
+        "months": list(one.ahead[: wanted.months]),
+    }
+
+
+def _coverage(row: Mapping[str, object]) -> Mapping[str, object]:
+    coverage = row["coverage"]
+    assert isinstance(coverage, Mapping)
+    inside = coverage["80"]
+    assert isinstance(inside, Mapping)
+    return inside
+
+
+def backtest_figures(table: ForecastTable, wanted: Wanted) -> list[dict[str, object]]:
+    """The replayed past by measure, level and months ahead, as `BacktestFigures`."""
+    found = []
+    for row in table.about.accuracy:
+        if wanted.measure not in (None, row["measure"]) or wanted.level not in (None, row["level"]):
+            continue
+        gain, inside = row["gain"], _coverage(row)
+        assert isinstance(gain, Mapping)
+        plain = ("measure", "level", "bucket", "n", "n_months", "wape", "baseline_wape", "mase", "baseline_mase")
+        found.append(
+            {
+                **{name: row[name] for name in (*plain, "bias", "verdict")},
+                "gain": gain["value"],
+                "gain_low": gain["low"],
+                "gain_high": gain["high"],
+                "coverage_80": inside["value"],
+                "coverage_80_low": inside["low"],
+                "coverage_80_high": inside["high"],
+            }
+        )
+    return found
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What figures of one measure and level are made of."""
+
+    runs: set[str]
+    months: set[date]
+    n: int = 0
+    amount: float = 0.0
+    error: float = 0.0
+    naive: float = 0.0
+    signed: float = 0.0
+    told: int = 0
+    inside: int = 0
+
+    def add(self, row: ForecastRow, actual: float) -> None:
+        """Count one row whose month has closed."""
+        self.runs.add(row.run_id)
+        self.months.add(row.month)
+        self.n += 1
+        self.amount += abs(actual)
+        self.error += abs(row.expected - actual)
+        self.naive += abs(row.baseline - actual)
+        self.signed += row.expected - actual
+        if _LOW in row.quantiles and _HIGH in row.quantiles:
+            self.told += 1
+            self.inside += row.quantiles[_LOW] <= actual <= row.quantiles[_HIGH]
+
+
+def ledger_figures(
+    engine: Engine, table: ForecastTable, series: Sequence[Series], wanted: Wanted
+) -> list[dict[str, object]]:
+    """Published forecasts held against what came since, of the given series alone, as `LedgerFigures`.
+
+    Parameters
+    ----------
+    engine : Engine
+        The application database.
+    table : ForecastTable
+        The newest forecast; its closed months are what came.
+    series : sequence of Series
+        What the caller may see.
+    wanted : Wanted
+        Filters.
+    """
+    came = {(one.measure, one.node_id): one.actuals for one in series if wanted.fits(one)}
+    closed = [month for one in series for month in one.actuals]
+    if not came or not closed:
+        return []
+    sums: dict[tuple[str, str], _Sums] = {}
+    for row in _closed_rows(engine, max(closed), wanted):
+        actual = came.get((row.measure, row.node_id), {}).get(row.month)
+        if actual is not None:
+            sums.setdefault((row.measure, row.level), _Sums(runs=set(), months=set())).add(row, actual)
+    return [_figures(*key, found) for key, found in sorted(sums.items())]
+
+
+def _closed_rows(engine: Engine, last: date, wanted: Wanted) -> Iterable[ForecastRow]:
+    asked = select(ForecastRow).where(ForecastRow.month <= last)
+    if wanted.measure is not None:
+        asked = asked.where(ForecastRow.measure == wanted.measure)
+    if wanted.level is not None:
+        asked = asked.where(ForecastRow.level == wanted.level)
+    with Session(engine) as session:
+        yield from session.scalars(asked)
+
+
+def _figures(measure: str, level: str, sums: _Sums) -> dict[str, object]:
+    amount = sums.amount or None
+    return {
+        "measure": measure,
+        "level": level,
+        "n_runs": len(sums.runs),
+        "n": sums.n,
+        "n_months": len(sums.months),
+        "wape": sums.error / amount if amount else None,
+        "baseline_wape": sums.naive / amount if amount else None,
+        "bias": sums.signed / amount if amount else None,
+        "coverage_80": sums.inside / sums.told if sums.told else None,
+    }

@@ -1,0 +1,201 @@
+"""The form of answers about forecasts."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+
+from serving.schemas import Answer
+
+_MONTH: JsonDict = {
+    "month": "2026-07-01",
+    "step": 1,
+    "expected": 8810347.0,
+    "baseline": 9610000.0,
+    "p05": 3120000.0,
+    "p10": 4591473.0,
+    "p25": 7240000.0,
+    "p50": 9020000.0,
+    "p75": 12150000.0,
+    "p90": 16279183.0,
+    "p95": 18000000.0,
+}
+_ACTUAL: JsonDict = {"month": "2026-05-01", "amount": 10720000.0}
+_SERIES: JsonDict = {
+    "measure": "bookings",
+    "level": "company",
+    "node_id": "company",
+    "region": None,
+    "line": None,
+    "rep_id": None,
+    "status": "forecast",
+    "note_en": None,
+    "note_zh": None,
+    "verdict": "better",
+    "coverage_80": 0.84,
+    "coverage_80_low": 0.7,
+    "coverage_80_high": 0.93,
+    "coverage_n": 108,
+    "actuals": [_ACTUAL],
+    "months": [_MONTH],
+}
+_BACKTEST: JsonDict = {
+    "measure": "bookings",
+    "level": "company",
+    "bucket": "1-3",
+    "n": 18,
+    "n_months": 18,
+    "wape": 0.249,
+    "baseline_wape": 0.363,
+    "gain": -0.114,
+    "gain_low": -0.217,
+    "gain_high": -0.011,
+    "mase": 0.63,
+    "baseline_mase": 0.89,
+    "bias": -0.05,
+    "coverage_80": 0.84,
+    "coverage_80_low": 0.7,
+    "coverage_80_high": 0.93,
+    "verdict": "better",
+}
+_LEDGER: JsonDict = {
+    "measure": "bookings",
+    "level": "region",
+    "n_runs": 3,
+    "n": 21,
+    "n_months": 3,
+    "wape": 0.31,
+    "baseline_wape": 0.36,
+    "bias": -0.04,
+    "coverage_80": 0.81,
+}
+
+
+class ForecastMonth(Answer):
+    """What is said of one month."""
+
+    month: date = Field(description="First day of the month.")
+    step: int = Field(description="Months ahead; 1 is the month that was running at `as_of`.")
+    expected: float | None = Field(description="The forecast, in units of the currency.")
+    baseline: float | None = Field(description="Seasonal naive: the same month of the year before.")
+    p05: float | None = Field(description="5 % of outcomes are expected below.")
+    p10: float | None = Field(description="10 % of outcomes are expected below; lower end of the 80 % range.")
+    p25: float | None = Field(description="25 % of outcomes are expected below.")
+    p50: float | None = Field(description="Half of the outcomes are expected below.")
+    p75: float | None = Field(description="75 % of outcomes are expected below.")
+    p90: float | None = Field(description="90 % of outcomes are expected below; upper end of the 80 % range.")
+    p95: float | None = Field(description="95 % of outcomes are expected below.")
+
+
+class ActualMonth(Answer):
+    """What came in one closed month."""
+
+    month: date = Field(description="First day of the month.")
+    amount: float = Field(description="In units of the currency, as on record at `as_of`.")
+
+
+class ForecastSeries(Answer):
+    """One measure of one node."""
+
+    measure: str = Field(description="bookings (合同额), receipts (回款额), revenue (收入), or a panel of your own.")
+    level: str = Field(description="company, region, line, region_line, rep, or series for a panel of your own.")
+    node_id: str = Field(description="Name of the node: its level, then its parts.")
+    region: str | None = Field(description="The region; null where all are summed.")
+    line: str | None = Field(description="The product line; null where all are summed.")
+    rep_id: str | None = Field(description="The salesperson; null where all are summed.")
+    status: str = Field(
+        description="forecast; base_rate where seasonal naive answers; insufficient_data below a year of history."
+    )
+    note_en: str | None = Field(description="Why it is answered so, in English.")
+    note_zh: str | None = Field(description="Why it is answered so, in Chinese.")
+    verdict: str | None = Field(
+        description="better, no_better or worse than seasonal naive on the newest months; null when never judged."
+    )
+    coverage_80: float | None = Field(description="Measured share of outcomes inside p10 to p90 at this level.")
+    coverage_80_low: float | None = Field(description="Lower end of its 95 % interval.")
+    coverage_80_high: float | None = Field(description="Upper end of its 95 % interval.")
+    coverage_n: int | None = Field(description="Judged points behind it.")
+    actuals: list[ActualMonth] = Field(description="The last closed months, the oldest first.")
+    months: list[ForecastMonth] = Field(description="The months ahead.")
+
+
+class ForecastAnswer(Answer):
+    """The published forecast, as far as the caller may see it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "run_id": "f07b893bb41d4c0c9a6e0d5b7c2f1a34",
+                    "as_of": "2026-06-30T15:59:59Z",
+                    "made_at": "2026-07-01T01:00:00Z",
+                    "model_version": "3",
+                    "currency": "CNY",
+                    "reason": None,
+                    "total": 1,
+                    "series": [_SERIES],
+                }
+            ]
+        }
+    )
+
+    run_id: str | None = Field(description="Its name in the ledger; null before the first forecast.")
+    as_of: datetime | None = Field(description="The cutoff: nothing recorded later was used. UTC.")
+    made_at: datetime | None = Field(description="When it was published, UTC.")
+    model_version: str | None = Field(description="The model that said it.")
+    currency: str | None = Field(description="Of all amounts, ISO 4217.")
+    reason: str | None = Field(description="Why there is no forecast; null when there is one.")
+    total: int = Field(description="Series that fit the filters and that the caller may see.")
+    series: list[ForecastSeries] = Field(description="At most `limit` of them, from `offset` on.")
+
+
+class BacktestFigures(Answer):
+    """How good forecasts of the past were, on the newest replayed moments."""
+
+    measure: str = Field(description="What was forecast.")
+    level: str = Field(description="What it was summed over.")
+    bucket: str = Field(description="Months ahead, or all.")
+    n: int = Field(description="Judged points.")
+    n_months: int = Field(description="Different months among them.")
+    wape: float = Field(description="Sum of absolute errors over the sum of amounts.")
+    baseline_wape: float = Field(description="The same of seasonal naive.")
+    gain: float = Field(description="wape less baseline_wape: negative is better.")
+    gain_low: float = Field(description="Lower end of its 95 % interval, paired block bootstrap.")
+    gain_high: float = Field(description="Upper end of its 95 % interval.")
+    mase: float = Field(description="Mean absolute error over the usual change from year to year.")
+    baseline_mase: float = Field(description="The same of seasonal naive.")
+    bias: float = Field(description="Sum of forecast less outcome over the sum of amounts; positive is too high.")
+    coverage_80: float = Field(description="Share of outcomes inside p10 to p90.")
+    coverage_80_low: float = Field(description="Lower end of its 95 % interval.")
+    coverage_80_high: float = Field(description="Upper end of its 95 % interval.")
+    verdict: str = Field(description="better, no_better or worse than seasonal naive.")
+
+
+class LedgerFigures(Answer):
+    """How good published forecasts were, of months that have closed since."""
+
+    measure: str = Field(description="What was forecast.")
+    level: str = Field(description="What it was summed over.")
+    n_runs: int = Field(description="Published forecasts.")
+    n: int = Field(description="Their rows whose month has closed, of nodes that the caller may see.")
+    n_months: int = Field(description="Different months among them.")
+    wape: float | None = Field(description="Sum of absolute errors over the sum of amounts.")
+    baseline_wape: float | None = Field(description="The same of seasonal naive, as published then.")
+    bias: float | None = Field(description="Sum of forecast less outcome over the sum of amounts.")
+    coverage_80: float | None = Field(description="Share of outcomes inside the published 80 % range.")
+
+
+class AccuracyAnswer(Answer):
+    """How good forecasts were: replayed before publication, and published ones held against what came."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"run_id": "f07b893bb41d4c0c9a6e0d5b7c2f1a34", "backtest": [_BACKTEST], "ledger": [_LEDGER]}]
+        }
+    )
+
+    run_id: str | None = Field(description="The forecast whose model was replayed; null before the first one.")
+    backtest: list[BacktestFigures] = Field(description="By measure, level and months ahead.")
+    ledger: list[LedgerFigures] = Field(description="By measure and level; empty until a forecast month has closed.")
