@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from crm.customer_history import MADE_OF, derive_customer_history
 from crm.engine import Engine
 from crm.node_claims import PREFIX, register_node_claims
 from crm.tables import empty_table
@@ -243,7 +244,12 @@ def register_derived(
         Where the company's days begin.
     """
     lacking = (set(wanted) & set(DERIVED_TABLES)) - set(tables)
-    if not lacking or not _CLAIMS & set(tables):
+    if lacking & set(MADE_OF):
+        history = derive_customer_history(engine, tables)
+        for name, rows in history.items():
+            engine.register(name, rows)
+        tables = frozenset(tables) | set(history)
+    if not lacking - set(MADE_OF) or not _CLAIMS & set(tables):
         return frozenset(tables)
     derived = derive_settlements(engine, tables, zone)
     for name, rows in derived.items():
@@ -252,6 +258,13 @@ def register_derived(
     lacking_inputs = {name for name, needed in _NEEDS.items() if needed not in tables}
     found = frozenset(tables) | set(derived) - lacking_inputs
     return found | {"invoices", "changes"} if "installments" in tables else found
+
+
+def can_be_derived(name: str, tables: Collection[str]) -> bool:
+    """Whether a record with these tables has what a derived table is made of."""
+    if name in MADE_OF:
+        return MADE_OF[name] in tables
+    return bool(_CLAIMS & set(tables)) and _NEEDS.get(name, next(iter(tables))) in tables
 
 
 def _local_days(days: list[date], zone: ZoneInfo) -> pa.Table:

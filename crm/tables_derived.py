@@ -1,4 +1,7 @@
-"""Tables that no company hands over: `crm.settlements` derives them from the record, with clocks of their own."""
+"""Tables that no company hands over: they are derived from the record, with clocks of their own.
+
+`crm.settlements` makes those of money, `crm.customer_history` those of habit.
+"""
 
 from __future__ import annotations
 
@@ -76,6 +79,35 @@ DERIVED_TABLES: dict[str, Table] = {
                 number("segment_late_share", "Late share of customers of its kind, as known at issue.", unit="share"),
                 number("shrunk_late_share", "The customer's late share, drawn to its kind's.", unit="share"),
                 number("shrunk_days_to_pay", "The customer's mean days to pay, drawn to its kind's.", unit="days"),
+            ),
+        ),
+        Table(
+            name="purchases",
+            grain="One order line that is no return, with the customer's gaps as known when the line was.",
+            key=("purchase_id",),
+            clock="ordered_at",
+            columns=(
+                text("purchase_id", "The order and its line.", required=True),
+                text("account_id", "The customer.", refers_to="accounts"),
+                moment("ordered_at", "When it was ordered.", required=True),
+                number("kind_gap_days", "Mean days between purchases of customers of its kind.", unit="days"),
+                number("shrunk_gap_days", "The customer's mean gap, drawn to its kind's.", unit="days"),
+            ),
+        ),
+        Table(
+            name="renewals",
+            grain="One agreement that was up for renewal, with how that ended.",
+            key=("agreement_id",),
+            clock="closed_on",
+            columns=(
+                text("agreement_id", "The agreement.", refers_to="agreements", required=True),
+                text("account_id", "The customer.", refers_to="accounts"),
+                text("kind", "Kind of agreement."),
+                date("closed_on", "Day on which it was decided.", required=True),
+                text("outcome", "How it ended.", values=("kept", "reduced", "lost")),
+                number("amount_ratio", "Amount of the renewal over the one before.", unit="share"),
+                number("share_cut", "Share of the amount that a smaller renewal took away.", unit="share"),
+                number("reduced_share_of_kind", "Share of smaller renewals among losses of its kind.", unit="share"),
             ),
         ),
     )

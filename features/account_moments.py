@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from crm.customer_history import GRACE_DAYS, RENEWABLE
 from crm.engine import Engine, quote_text
 from crm.tables import empty_table
 from features.asof import DAY_SECONDS, local_days
 from features.compile import keyed_rows_sql
 from features.groups.customer import AGREEMENTS
 from features.question import BadQuestion, Question
-from features.renewals import GRACE_DAYS, RENEWABLE
 
 ACTIVE_DAYS = 365
 _DAY = np.timedelta64(1, "D")
@@ -63,7 +63,8 @@ _CUSTOMERS = {
     "WHERE g.account_id IS NOT NULL ORDER BY entity_id, as_of",
 }
 _FIRST = {
-    "lapsed": "SELECT CAST(MIN(ordered_at) AS DATE) AS first FROM orders",
+    "lapsed": "SELECT MIN(day) AS first FROM (SELECT CAST(MIN(ordered_at) AS DATE) AS day FROM orders "
+    "UNION ALL SELECT MIN(signed_on) AS day FROM agreements)",
     "cancelled": "SELECT MIN(starts_on) AS first FROM agreements",
 }
 _NEXT = {

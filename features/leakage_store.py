@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm.config import Config
+from crm.customer_history import INPUTS as HISTORY_INPUTS
 from crm.engine import DuckDBEngine
 from crm.settlements import INPUTS, register_derived
 from crm.store import Generation
@@ -159,7 +160,7 @@ def _read(generation: Generation, groups: Sequence[FeatureGroup]) -> dict[str, p
     """The tables that the groups look at, and `changes`."""
     names = {group.entity for group in groups} | {"changes"} | tables_read(groups)
     if names & set(DERIVED_TABLES):
-        names = (names - set(DERIVED_TABLES)) | set(INPUTS)
+        names = (names - set(DERIVED_TABLES)) | set(INPUTS) | set(HISTORY_INPUTS)
     with generation.engine() as engine:
         return {name: engine.query(f"SELECT * FROM {name}") for name in sorted(names) if generation.rows(name)}
 

@@ -14,16 +14,13 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from crm.customer_history import GRACE_DAYS, LEAST_SHARE, RENEWABLE, RENEWABLE_KINDS
 from crm.engine import Engine
 
 DAYS_BEFORE = (120, 90, 60, 30)
-GRACE_DAYS = 30
 # Everything that settles a renewal, from the first question to the last day of the grace; a local midnight may lie
 # up to a day before that of UTC.
 HORIZON_DAYS = DAYS_BEFORE[0] + GRACE_DAYS + 1
-RENEWABLE_KINDS = ("subscription", "maintenance")
-RENEWABLE = f"({', '.join(repr(kind) for kind in RENEWABLE_KINDS)})"
-LEAST_SHARE = 0.9
 
 _FAR = "CAST('2200-01-01 00:00:00' AS TIMESTAMP)"
 _SETTLED = f"CAST(g.ends_on AS TIMESTAMP) + INTERVAL '{GRACE_DAYS}' DAY"

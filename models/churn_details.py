@@ -44,9 +44,9 @@ def renewal_details(asked: Asked) -> list[dict[str, object]]:
     -----
     `annual_value` is the amount of the agreement over its years. `p_down_sell` is the part of the probability that
     the agreement is renewed for less instead of not at all: the share that down-sells had among the losses of its
-    kind so far, drawn to one half as if two more losses had been seen. It is a rate, not a model of its own.
+    kind so far, drawn to that of all kinds (`crm.customer_history`). It is a rate, not a model of its own.
     `value_at_risk` counts a down-sell by the share of the amount that down-sells of its kind took away so far; where
-    no loss was seen it counts the whole amount.
+    none was seen it counts the whole amount.
     """
     is_cancelling = asked.scorer.about.event == _CANCELLED_EVENT
     return [
@@ -79,11 +79,8 @@ def _renewal(values: Mapping[str, Value], p: float, on: date, *, is_cancelling: 
     yearly = amount
     if amount is not None and left is not None and age is not None and age + left >= YEAR_DAYS:
         yearly = amount * YEAR_DAYS / (age + left + 1.0)
-    reduced, cut = _number(values, "n_reduced_of_kind"), _number(values, "share_cut_of_kind")
-    lost = _number(values, "n_lost_of_kind")
-    p_down: float | None = None
-    if not is_cancelling and reduced is not None and lost is not None:
-        p_down = p * (reduced + 1.0) / (reduced + lost + 2.0)
+    reduced, cut = _number(values, "reduced_share_of_kind"), _number(values, "share_cut_of_kind")
+    p_down = None if is_cancelling or reduced is None else p * reduced
     at_risk: float | None = None
     if yearly is not None:
         at_risk = p * yearly if p_down is None or cut is None else (p - p_down + p_down * cut) * yearly

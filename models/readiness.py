@@ -6,17 +6,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
 
+import numpy as np
+
 from crm.config import Config
 from crm.consistency import Contradiction, find_contradictions
 from crm.engine import DuckDBEngine, quote_name, quote_text
 from crm.schema import DType
+from crm.settlements import can_be_derived
 from crm.store import Generation
 from crm.tables import TABLES, table
+from crm.tables_derived import DERIVED_TABLES
 from features.catalogue import group_named
-from features.labels import EVENTS
+from features.labels import EVENTS, label_rows
+from features.question import Question
+from features.spine import build_spine
 from models.task import BaseTask
 from models.task_files import task_named, task_names
 
+# These are asked about again and again: whether they had the event is a matter of the moment.
+_ASKED_AGAIN = frozenset({"accounts", "agreements"})
 READY = "ready"
 DEGRADED = "degraded"
 NOT_POSSIBLE = "not possible"
@@ -216,6 +224,8 @@ def _counts(
     """Entities whose window has passed on record, and those that had the event."""
     stated = table(task.entity)
     question = task.question.as_configured(config.tasks)
+    if task.entity in _ASKED_AGAIN:
+        return _counts_of_rows(generation, config, question)
     window = timedelta(days=question.horizon_days + question.gap_days)
     reach = generation.recorded_to.replace(tzinfo=None) - window
     dtype = "DATE" if stated.column(str(stated.clock)).dtype is DType.DATE else "TIMESTAMP"
@@ -228,12 +238,26 @@ def _counts(
     return int(row["known"]), int(row["events"])
 
 
+def _counts_of_rows(generation: Generation, config: Config, question: Question) -> tuple[int, int]:
+    """Entities with a moment whose outcome is known, and those of which one ended in the event."""
+    spine = build_spine(generation, question, zone=config.company.zone, seed=config.seed)
+    label = label_rows(generation, question, spine)
+    entity = spine.column("entity_id").to_numpy()
+    return len(set(entity[np.isfinite(label)])), len(set(entity[label == 1.0]))
+
+
 def _switched_off(generation: Generation, task: BaseTask) -> Iterator[str]:
     """The features that read a table without rows."""
     for name in task.feature_groups:
         for feature in group_named(name).features:
-            if any(not generation.has(read) for read in _tables_of(feature.primitive)):
+            if any(not _can_read(generation, read) for read in _tables_of(feature.primitive)):
                 yield feature.field.name
+
+
+def _can_read(generation: Generation, name: str) -> bool:
+    if name in DERIVED_TABLES:
+        return can_be_derived(name, [each for each in generation.tables if generation.rows(each)])
+    return generation.has(name)
 
 
 def _tables_of(spec: object) -> Iterator[str]:

@@ -8,7 +8,7 @@ from features.groups.customer import CUSTOMER_SERVICE
 from features.groups.customer_money import CUSTOMER_PAYMENT
 from features.groups.customer_relation import CUSTOMER_RELATION
 from features.matrix import Kind
-from features.spec import AgeDays, Aggregate, Attribute, FeatureGroup, Ratio, feature
+from features.spec import AgeDays, Aggregate, Attribute, FeatureGroup, Last, Mean, Ratio, Source, feature
 
 _TABLE = "agreements"
 
@@ -67,6 +67,35 @@ AGREEMENT_TERMS = FeatureGroup(
 )
 
 
+# How agreements of the same kind ended: not the customer's doing, but what tells a smaller renewal from none.
+_OF_KIND = Source(name="renewals_of_kind", table="renewals", key="kind", reach="kind")
+AGREEMENT_KIND = FeatureGroup(
+    name="agreement_kind",
+    entity=_TABLE,
+    doc="How agreements of the same kind ended so far.",
+    features=(
+        feature(
+            "reduced_share_of_kind",
+            Last(source=_OF_KIND, column="reduced_share_of_kind"),
+            unit="share",
+            null="no renewal of its kind yet",
+            group="agreement",
+            en="share of smaller renewals among the losses of its kind",
+            zh="同类合同流失中降额续签的占比",
+        ),
+        feature(
+            "share_cut_of_kind",
+            Mean(source=_OF_KIND, column="share_cut"),
+            unit="share",
+            null="no smaller renewal of its kind yet",
+            group="agreement",
+            en="share of the amount that smaller renewals of its kind took away",
+            zh="同类合同降额续签减少的金额占比",
+        ),
+    ),
+)
+
+
 def reached_by(group: FeatureGroup, entity: str, name: str, *, reach: str = "account_id") -> FeatureGroup:
     """A group of accounts as one of an entity that names its account; attributes and own rows excepted."""
     features = tuple(
@@ -87,6 +116,7 @@ def _through(primitive: Aggregate | Ratio, reach: str) -> Aggregate | Ratio:
 
 GROUPS = (
     AGREEMENT_TERMS,
+    AGREEMENT_KIND,
     reached_by(CUSTOMER_SERVICE, _TABLE, "agreement_service"),
     reached_by(CUSTOMER_RELATION, _TABLE, "agreement_relation"),
     reached_by(CUSTOMER_PAYMENT, _TABLE, "agreement_payment"),

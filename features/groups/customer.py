@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crm.customer_history import USUAL_GAP_DAYS
 from features.groups.season import season_group
 from features.matrix import Kind
 from features.spec import (
@@ -35,8 +36,6 @@ TICKETS = Source(name="tickets", table="tickets", key="account_id")
 SURVEYS = Source(name="surveys", table="surveys", key="account_id")
 AGREEMENTS = Source(name="agreements", table="agreements", key="account_id", first=("net_amount", "ends_on"))
 _BOUGHT = (not_negative("quantity"),)
-# The gap that one purchase alone says nothing against: a quarter, the horizon of the task.
-USUAL_GAP_DAYS = 90.0
 
 
 def _profile() -> tuple[Feature, ...]:

@@ -9,6 +9,7 @@ from features.spec import (
     DaysUntil,
     Feature,
     FeatureGroup,
+    Last,
     Mean,
     Ratio,
     Source,
@@ -21,6 +22,8 @@ from features.spec import (
 _TABLE = "accounts"
 TALKS = Source(name="activities", table="activities", key="account_id")
 CHANGES = Source(name="changes", table="changes", key="entity_id", where=(is_in("entity", _TABLE),))
+PURCHASES = Source(name="purchases", table="purchases", key="account_id")
+RENEWALS = Source(name="renewals", table="renewals", key="account_id")
 _COMPLAINT = is_in("kind", "complaint", "complaints", "Complaint", "投诉")
 
 _USE: tuple[Feature, ...] = (
@@ -141,12 +144,59 @@ _COVER: tuple[Feature, ...] = (
     ),
 )
 
+_RENEWED: tuple[Feature, ...] = (
+    feature(
+        "n_renewals_kept",
+        Count(source=RENEWALS, where=(is_in("outcome", "kept"),)),
+        unit="agreements",
+        null="agreements are not recorded",
+        group="agreement",
+        en="agreements the customer renewed in full",
+        zh="足额续签的合同数",
+    ),
+    feature(
+        "last_renewal_ratio",
+        Last(source=RENEWALS, column="amount_ratio"),
+        unit="ratio",
+        null="never renewed",
+        group="agreement",
+        en="amount of the last renewal against the one before",
+        zh="最近一次续签金额与上期之比",
+    ),
+)
+
+CUSTOMER_HABIT = FeatureGroup(
+    name="customer_habit",
+    entity=_TABLE,
+    doc="The gap between its purchases to be expected, drawn to customers of its kind, and the present one against it.",
+    features=(
+        feature(
+            "expected_gap_days",
+            Last(source=PURCHASES, column="shrunk_gap_days"),
+            unit="days",
+            null="never bought",
+            group="habit",
+            en="days between purchases to be expected of it and its kind",
+            zh="结合同类客户推算的下单间隔天数",
+        ),
+        feature(
+            "gap_over_expected",
+            Ratio(upper=DaysSince(source=PURCHASES), lower=Last(source=PURCHASES, column="shrunk_gap_days")),
+            unit="times the usual gap",
+            null="never bought",
+            group="habit",
+            en="time since the last purchase against the gap to be expected",
+            zh="距上次下单时间与推算间隔之比",
+        ),
+    ),
+)
+
 CUSTOMER_RELATION = FeatureGroup(
     name="customer_relation",
     entity=_TABLE,
     doc="How the product is used over a year, how the customer is heard and talked to, and how long it is covered.",
-    features=(*_USE, *_VOICE, *_TALKS, *_COVER),
+    features=(*_USE, *_VOICE, *_TALKS, *_COVER, *_RENEWED),
 )
 
 
-GROUPS = (CUSTOMER_RELATION,)
+GROUPS = (CUSTOMER_HABIT, CUSTOMER_RELATION)

@@ -26,6 +26,7 @@ TASK = Task(
     feature_groups=(
         "customer_profile",
         "customer_purchases",
+        "customer_habit",
         "customer_money",
         "customer_service",
         "customer_relation",

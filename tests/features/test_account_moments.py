@@ -217,3 +217,69 @@ def test_a_renewal_is_asked_about_four_times_and_lost_without_one_within_the_gra
     assert {name: set(one.label) for name, one in of.items()} == {"a": {0.0}, "b": {1.0}, "c": {1.0}, "d": {1.0}}
     # Signed between the third and the last question: nothing is left to ask.
     assert len(of["a"].label) == 3
+
+
+def covered(name: str, starts: date, ends: date, kind: str = "subscription", **more: object) -> dict[str, object]:
+    return agreement(name, starts, ends=ends) | {"kind": kind, **more}
+
+
+def test_a_covered_account_is_asked_about_only_when_its_cover_may_end_in_the_window(tmp_path: Path) -> None:
+    rows = [covered("a", date(2026, 1, 11), date(2026, 12, 31)), covered("b", date(2026, 1, 11), date(2026, 12, 31))]
+    rows.append(covered("b", date(2027, 1, 1), date(2027, 12, 31), signed_on=date(2026, 11, 20)))
+    found = rows_of(record(tmp_path, agreements=rows, orders=[order("a", 0), order("z", 500)]), asked())
+    # With 30 days of grace its cover lasts to 30 January: the window of 1 November ends on that day.
+    assert {day: y for (name, day), y in found.items() if name == "a"} == {"12-01 00": 1.0, "01-01 00": 1.0}
+    assert not [name for name, _ in found if name == "b"]
+
+
+def test_a_purchase_stays_an_account_only_after_its_cover_ran_out(tmp_path: Path) -> None:
+    rows = [covered(name, date(2026, 1, 11), date(2026, 6, 15)) for name in ("early", "after")]
+    orders = [order("early", 150), order("after", 180), order("z", 400)]
+    found = rows_of(record(tmp_path, agreements=rows, orders=orders), asked())
+    assert found["early", "05-31 23"] == 1.0
+    assert found["after", "05-31 23"] == 0.0
+    assert ("early", "07-31 23") not in found, "what it bought, it bought while it was covered"
+    assert ("after", "07-31 23") in found
+
+
+def test_a_licence_covers_nobody_and_its_maintenance_does(tmp_path: Path) -> None:
+    licence = agreement("owner", date(2026, 1, 11)) | {"kind": "licence"}
+    kept = agreement("kept", date(2026, 1, 11)) | {"kind": "licence"}
+    maintained = covered("kept", date(2026, 1, 12), date(2027, 1, 11), "maintenance", net_amount=10)
+    orders = [order("owner", 0), order("kept", 0), order("z", 300)]
+    generation = record(tmp_path, agreements=[licence, kept, maintained], orders=orders)
+    found = rows_of(generation, asked())
+    assert found["owner", "02-01 00"] == 1.0
+    assert not [day for name, day in found if name == "kept"]
+    due = build_spine(generation, RENEWALS, zone=ZONE, seed=1)
+    assert set(due.column("entity_id").to_pylist()) == {"kept-2026-01-12"}
+
+
+def test_money_is_read_as_it_was_first_booked_and_cover_as_it_was_first_agreed(tmp_path: Path) -> None:
+    booked = [order("a", 5) | {"net_amount": 90_000}, order("a", 8) | {"net_amount": 10_000}]
+    corrected = START + timedelta(days=60)
+    changes = [
+        {
+            "change_id": str(n),
+            "entity": entity,
+            "entity_id": key,
+            "field": field,
+            "old_value": old,
+            "new_value": "0",
+            "occurred_at": corrected,
+            "recorded_at": corrected,
+        }
+        for n, (entity, key, field, old) in enumerate(
+            [
+                ("orders", "a-5-5.0|1", "net_amount", "50000"),
+                ("agreements", "a-2026-01-11", "ends_on", "2026-03-31"),
+            ]
+        )
+    ]
+    agreements = [covered("a", date(2026, 1, 11), date(2026, 12, 31))]
+    generation = record(tmp_path, orders=booked, agreements=agreements, changes=changes)
+    spine = pa.table({"entity_id": ["a", "a"], "as_of": pa.array([START + timedelta(days=n) for n in (20, 90)])})
+    spine = spine.set_column(1, "as_of", spine.column("as_of").cast(pa.timestamp("us")))
+    found = build_features(generation, ("customer_money", "customer_relation"), spine, zone=ZONE).to_pylist()
+    assert [row["order_money_365d"] for row in found] == [600.0, 600.0]
+    assert [row["days_covered"] for row in found] == [60.0, -10.0]

@@ -73,16 +73,16 @@ def test_a_longer_agreement_is_worth_a_years_share_of_its_amount_and_a_shorter_o
 
 
 def test_a_down_sell_is_a_part_of_the_probability_and_takes_only_a_part_of_the_money() -> None:
-    of_kind: dict[str, Value] = {"n_reduced_of_kind": 29.0, "n_lost_of_kind": 69.0, "share_cut_of_kind": 0.5}
+    of_kind: dict[str, Value] = {"reduced_share_of_kind": 0.3, "share_cut_of_kind": 0.5}
     found = answer(renewal_details, 0.5, net_amount=100.0, **of_kind)
     assert found["p_down_sell"] == pytest.approx(0.15)
     assert found["value_at_risk"] == pytest.approx(35.0 + 7.5)
     assert found["loss_kind"] == "not_renewed"
-    mostly = answer(renewal_details, 0.5, net_amount=100.0, **(of_kind | {"n_lost_of_kind": 9.0}))
+    mostly = answer(renewal_details, 0.5, net_amount=100.0, **(of_kind | {"reduced_share_of_kind": 0.6}))
     assert mostly["loss_kind"] == "down_sell"
 
 
 def test_a_model_of_cancellations_knows_of_no_down_sell() -> None:
-    found = answer(renewal_details, 0.5, event="agreement cancelled", n_reduced_of_kind=2.0, n_lost_of_kind=2.0)
+    found = answer(renewal_details, 0.5, event="agreement cancelled", reduced_share_of_kind=0.5)
     assert (found["p_down_sell"], found["loss_kind"]) == (None, "cancelled")
     assert answer(churn_details, 0.5, event="agreement cancelled")["loss_kind"] == "cancelled"
