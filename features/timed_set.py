@@ -19,7 +19,7 @@ from features.final_amounts import read_final_amounts
 from features.matrix import WRITTEN_LATE, Field, LeftOut, TrainingSet
 from features.outcomes import Outcomes, read_outcomes
 from features.question import Question
-from features.snapshots import build_snapshots
+from features.snapshots import MOST_ROWS, build_snapshots
 from features.training_set import ACCOUNT_OF, account_groups, graded_fields, usable_fields
 
 
@@ -126,7 +126,9 @@ class TimedSet:
         )
 
 
-def build_timed_set(generation: Generation, question: Question, *, config: Config) -> TimedSet:
+def build_timed_set(
+    generation: Generation, question: Question, *, config: Config, most_rows: int = MOST_ROWS
+) -> TimedSet:
     """Weekly rows of open entities with features, and the time and cause of their end, from the record.
 
     Parameters
@@ -137,6 +139,8 @@ def build_timed_set(generation: Generation, question: Question, *, config: Confi
         Entity, feature groups and first day; event and window are not used.
     config : Config
         Time zone and seed.
+    most_rows : int
+        About how many rows at most.
 
     Raises
     ------
@@ -144,7 +148,7 @@ def build_timed_set(generation: Generation, question: Question, *, config: Confi
         The entity has no causes.
     """
     zone = config.company.zone
-    spine = build_snapshots(generation, question, zone=zone, seed=config.seed)
+    spine = build_snapshots(generation, question, zone=zone, seed=config.seed, most_rows=most_rows)
     outcomes = read_outcomes(generation, question.entity, spine)
     groups = tuple(group_named(name) for name in question.groups) + custom_groups(generation, question.entity)
     rows = build_features(generation, groups, spine, zone=zone)

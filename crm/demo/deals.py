@@ -24,8 +24,8 @@ OPEN, WON, LOST = 0, 1, 2
 FROM_LEAD, FROM_PARTNER, FROM_CUSTOMER = 0, 1, 2
 _PARTNER_DEALS_PER_LEAD = 0.025
 _BASE_ACCOUNTS_PER_REP = 8
-_EXPANSIONS_PER_YEAR = 0.30
-_WORK_YEAR = 250.0
+EXPANSIONS_PER_YEAR = 0.30
+WORK_YEAR = 250.0
 DECISION_DAYS = 10
 
 
@@ -133,7 +133,7 @@ def make_deals(world: World, staff: Staff, leads: Leads) -> tuple[Accounts, Deal
     opened = np.arange(first_partner, accounts.n)
     first = _run(world, staff, leads, accounts, opened, accounts.created[opened], lead_of_account[opened], rng)
     customers, since = _customers(world, accounts, first)
-    again = rng.poisson(_EXPANSIONS_PER_YEAR / _WORK_YEAR * np.maximum(world.end_work - since, 0))
+    again = rng.poisson(EXPANSIONS_PER_YEAR / WORK_YEAR * np.maximum(world.end_work - since, 0))
     account = np.repeat(customers, again)
     begin = np.repeat(since, again)
     at = world.clock.moment(begin + rng.random(len(account)) * (world.end_work - begin))

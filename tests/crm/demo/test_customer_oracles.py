@@ -15,7 +15,7 @@ from crm.demo.company import DemoCompany, make_company
 from crm.demo.customer_seen import LATER, CustomerBook, read_customers
 from crm.demo.renewal_oracle import lost_probability
 from crm.demo.seen import micros, places
-from crm.demo.working_time import DAY_US, Ints, at_hour, local_day
+from crm.demo.working_time import Ints, at_hour, local_day
 
 Floats = npt.NDArray[np.float64]
 
@@ -55,18 +55,34 @@ def up_for_renewal(company: DemoCompany) -> tuple[pa.Table, Floats]:
     return spine_of(book.name, rows, days[rows]), lost[rows].astype(np.float64)
 
 
+def covered_until(book: CustomerBook, n_accounts: int, day: int, known: int) -> Ints:
+    """Last day up to which anything signed before a day covers each account, cancellations as known at another."""
+    signed = book.recurs & (book.signed < day)
+    ends = np.where(book.cancelled < known, np.minimum(book.cancelled, book.ends), book.ends)
+    until = np.zeros(n_accounts, dtype=np.int64)
+    np.maximum.at(until, book.account[signed], ends[signed])
+    return until
+
+
 def customers(company: DemoCompany) -> tuple[pa.Table, Floats]:
-    """Customers at ends of quarters, and whether they ordered nothing in the ninety days after."""
+    """Customers that may leave at ends of quarters, and whether nothing covered them and they bought nothing after."""
     orders, accounts = company.tables["orders"], company.tables["accounts"]["account_id"]
-    account, at = places(orders["account_id"], accounts), micros(orders, "ordered_at")
-    rows, days, lapsed = [], [], []
+    account, on = places(orders["account_id"], accounts), local_day(micros(orders, "ordered_at"))
+    book, rows, days, left = book_of(company), [], [], []
     for day in range(last_day(company) - 91 * 4, last_day(company) - 90, 91):
-        now = at_hour(np.array([day]), 0.0)[0]
-        some = np.unique(account[(at <= now) & (at > now - 365 * DAY_US)])
+        until = covered_until(book, len(accounts), day, day)
+        last = np.zeros(len(accounts), dtype=np.int64)
+        np.maximum.at(last, account[on < day], on[on < day])
+        ends_soon = (until + 30 >= day) & (until + 30 < day + 90)
+        some = np.flatnonzero(ends_soon | ((until + 30 < day) & (last >= day - 365) & (last > until)))
+        later = covered_until(book, len(accounts), day + 90, day + 90)
+        buys = np.zeros(len(accounts), dtype=np.bool_)
+        window = (on >= day) & (on < day + 90)
+        buys[account[window & (on > later[account])]] = True
         rows.append(some)
         days.append(np.full(len(some), day))
-        lapsed.append(~np.isin(some, account[(at > now) & (at <= now + 90 * DAY_US)]))
-    return spine_of(accounts, np.concatenate(rows), np.concatenate(days)), np.concatenate(lapsed).astype(np.float64)
+        left.append((later[some] + 30 < day + 90) & ~buys[some])
+    return spine_of(accounts, np.concatenate(rows), np.concatenate(days)), np.concatenate(left).astype(np.float64)
 
 
 def assert_calibrated(p: Floats, y: Floats) -> None:
@@ -89,9 +105,9 @@ def test_lapsing_is_calibrated_in_deciles_over_several_companies(companies: list
     rows = [customers(company) for company in companies]
     p = np.concatenate([lapse_probability(company, spine) for company, (spine, _) in zip(companies, rows, strict=True)])
     y = np.concatenate([label for _, label in rows])
-    assert len(y) > 1_500
+    assert len(y) > 400
     assert_calibrated(p, y)
-    assert np.mean((p - y) ** 2) < 0.85 * y.mean() * (1 - y.mean())
+    assert np.mean((p - y) ** 2) < 0.5 * y.mean() * (1 - y.mean())
 
 
 def test_oracles_read_no_latent_value(companies: list[DemoCompany]) -> None:
