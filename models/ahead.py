@@ -26,6 +26,8 @@ Places: TypeAlias = npt.NDArray[np.intp]
 
 FURTHEST_DAYS = 90.0
 """Beyond so many days a distance to a line says no more."""
+SOON_DAYS = 14.0
+"""A tender is decided within about so many days."""
 PUBLIC_BUYERS = ("government", "state_owned")
 _OWN_PAYMENTS = 5.0
 """A customer's own pay days weigh as much as everybody's after so many payments."""
@@ -145,6 +147,13 @@ COLUMNS: dict[str, Column] = {
     "past_promise": Column(
         fields=("promised_within_days", "days_since_promise"),
         compute=lambda v, p: _past(v["days_since_promise"] + p.after - v["promised_within_days"]),
+    ),
+    "past_expected_close": Column(
+        fields=("days_past_expected_close",), compute=lambda v, p: _past(v["days_past_expected_close"] + p.after)
+    ),
+    "past_tender": Column(fields=("days_past_tender",), compute=lambda v, p: _past(v["days_past_tender"] + p.after)),
+    "since_tender": Column(
+        fields=("days_past_tender",), compute=lambda v, p: np.clip(v["days_past_tender"] + p.after, 0.0, SOON_DAYS)
     ),
     "weekday": Column(fields=(), compute=lambda _, p: (_weekday(p.days) + 1).astype(np.float64)),
     "to_month_end": Column(fields=(), compute=lambda _, p: _to_end(p.days, "M")),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ from features.timed_set import TimedSet
 from models.calibrate import Calibration, choose_calibrator
 from models.calibrator import logit
 from models.hazard_fit import FittedHazard, durations_of, fit_rows, reachable_grid
+from models.hazard_learners import BLEND, BLENDED
 from models.hazard_task import HazardTask
 from models.learn import Choice, Judged, Progress, mean_auc
 from models.person_period import Grid
@@ -22,7 +23,7 @@ from models.splits import FIRST_ORIGIN
 Floats: TypeAlias = npt.NDArray[np.float64]
 Rows: TypeAlias = npt.NDArray[np.intp]
 
-BOOSTED = frozenset({"hazard_booster", "hazard_blend"})
+BOOSTED = frozenset({"hazard_booster", BLEND})
 """Learners that need many events of every cause."""
 
 
@@ -86,13 +87,22 @@ def try_learners(
         near = reachable_grid(grid, before.outcomes)
         if near is None or not (before.outcomes.cause > 0).any():
             continue
+        fitted: dict[str, FittedHazard] = {}
         for learner in learners:
-            fitted = fit_rows(task, before, learner, near, seed=seed)
-            found[learner].append(_window(task, fitted, past, origin, end, len(before.entity_id)))
+            fitted[learner] = _known_blend(learner, fitted) or fit_rows(task, before, learner, near, seed=seed)
+            found[learner].append(_window(task, fitted[learner], past, origin, end, len(before.entity_id)))
             done += 1
             if on_progress is not None:
                 on_progress(f"judging {learner}", done / (len(origins) * len(learners)))
     return found
+
+
+def _known_blend(learner: str, fitted: Mapping[str, FittedHazard]) -> FittedHazard | None:
+    """The blend of parts that have been fitted already; None for every other learner."""
+    if learner != BLEND or not fitted.keys() >= set(BLENDED):
+        return None
+    lines, trees = (fitted[name] for name in BLENDED)
+    return replace(lines, model=replace(lines.model, learner=BLEND, booster_text=trees.model.booster_text))
 
 
 def _window(

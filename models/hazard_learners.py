@@ -200,6 +200,10 @@ def fit_booster(design: Design, seed: int) -> Learned:
     return Learned(booster_text=lightgbm.train(parameters, data, num_boost_round=N_ROUNDS).model_to_string())
 
 
+BLEND, BLENDED = "hazard_blend", ("hazard_logistic", "hazard_booster")
+"""The blend, and the learners whose scores it takes the mean of."""
+
+
 def fit_blend(design: Design, seed: int) -> Learned:
     """The mean log-odds of `hazard_logistic` and `hazard_booster`: their errors differ, and neither drifts alone."""
     lines, trees = fit_logistic(design, seed), fit_booster(design, seed)
@@ -210,6 +214,6 @@ LEARNERS: dict[str, Callable[[Design, int], Learned]] = {
     "hazard_rate": fit_rate,
     "hazard_logistic": fit_logistic,
     "hazard_booster": fit_booster,
-    "hazard_blend": fit_blend,
+    BLEND: fit_blend,
 }
 """Every learner of hazards by name, simplest first; it takes a design and a random state."""

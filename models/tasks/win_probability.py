@@ -18,6 +18,8 @@ TASK = HazardTask(
     grid=even_grid(26, 7.0),
     # One quarter, the period for which directors commit.
     headline_days=91,
+    # A tender is decided soon after its day, and hardly before: the weeks ahead differ from deal to deal.
+    ahead=("past_tender", "since_tender", "past_expected_close"),
     feature_groups=(
         "opportunity_profile",
         "opportunity_changes",

@@ -12,7 +12,14 @@ from models.encoding import make_encoder
 from models.person_period import Grid
 
 GRID = Grid(edges=(0.0, 1.0, 2.0, 3.0, 10.0))
-GROUPS = ("invoice_terms", "invoice_payments", "invoice_customer", "invoice_pay_days", "invoice_buyer")
+GROUPS = (
+    "invoice_terms",
+    "invoice_payments",
+    "invoice_customer",
+    "invoice_pay_days",
+    "invoice_buyer",
+    "opportunity_profile",
+)
 FIELDS = {field.name: field for name in GROUPS for field in group_named(name).fields}
 # A Friday, the last but one day of a January.
 FRIDAY = np.datetime64("2026-01-30")
@@ -47,6 +54,16 @@ def test_age_and_lines_are_counted_to_the_last_day_of_each_step() -> None:
     np.testing.assert_array_equal(found[:, 2], [0, 0, 1, 1])
     np.testing.assert_array_equal(found[:, 3], [9, 10, 11, 18])
     np.testing.assert_array_equal(found[:, 4], [-2, -1, 0, 7])
+
+
+def test_a_deal_knows_ahead_how_far_its_tender_and_its_expected_close_will_be() -> None:
+    names = ("past_tender", "since_tender", "past_expected_close")
+    found = ahead_of(names, days_past_tender=-2.0, days_past_expected_close=85.0)
+    np.testing.assert_array_equal(found[:, 0], [-2, -1, 0, 7])
+    np.testing.assert_array_equal(found[:, 1], [0, 0, 0, 7])
+    # Beyond a quarter a distance says no more.
+    np.testing.assert_array_equal(found[:, 2], [85, 86, 87, 90])
+    assert np.isnan(ahead_of(names, days_past_tender=float("nan"), days_past_expected_close=1.0)[:, :2]).all()
 
 
 def test_calendar_ahead_knows_weekdays_month_quarter_and_year_ends() -> None:

@@ -14,10 +14,11 @@ from features.outcomes import time_outcomes
 from features.question import BadQuestion
 from features.timed_set import TimedSet
 from models.bundle import read_card
-from models.calibrator import sigmoid
+from models.calibrator import logit, sigmoid
 from models.champions import load_champion
+from models.choose_hazard import try_learners
 from models.hazard_bundle import HazardPredictor, load_hazard, save_hazard
-from models.hazard_fit import reachable_grid
+from models.hazard_fit import fit_rows, reachable_grid
 from models.person_period import even_grid
 from models.promote import promote
 from models.task_files import UnknownTask, task_named, task_names
@@ -106,6 +107,19 @@ def test_too_little_is_refused_with_the_number_that_is_missing():
     assert "30 are needed" in fit_hazard_task(SMALL, few, seed=1).report.reason
     young = replace(SMALL, headline_days=364, grid=even_grid(52, 7.0))
     assert "followed for 364 days" in fit_hazard_task(young, make_rows(500, 5), seed=1).report.reason
+
+
+def test_a_blend_of_parts_that_stand_ready_is_the_blend_fitted_anew():
+    task = replace(SMALL, candidates=("hazard_rate", "hazard_logistic", "hazard_booster", "hazard_blend"))
+    rows = make_rows(900, 8)
+    start = np.datetime64("2026-08-03", "us")
+    past = rows.known_at(start)
+    (window, *_) = try_learners(task, past, start, task.grid, seed=1)["hazard_blend"]
+    before = past.known_at(window.origin)
+    anew = fit_rows(task, before, "hazard_blend", reachable_grid(task.grid, before.outcomes), seed=1)
+    assert anew.model.additives
+    assert anew.model.booster_text is not None
+    assert logit(anew.incidence(past.take(window.rows)).by(28.0, "won")) == pytest.approx(window.log_odds[0])
 
 
 def test_a_young_record_shortens_the_grid():
