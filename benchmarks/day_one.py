@@ -272,6 +272,10 @@ def _tested(later: Later) -> str:
     return f"{len(later.label):,} weekly rows of {n_deals} later deals, {later.label.mean():.0%} won in time"
 
 
+def _called(days: int) -> str:
+    return f"{days} day" if days == 1 else f"{days} days"
+
+
 def _page(measured: Measured, cells: Mapping[tuple[int, bool], _Cell], naive: _Cell, named: str) -> str:
     lines = [
         "# Day one",
@@ -290,12 +294,13 @@ def _page(measured: Measured, cells: Mapping[tuple[int, bool], _Cell], naive: _C
         "",
         "| history since the first export | AUC without a past | ECE | AUC with the CRM's own past | ECE |",
         "|---|---|---|---|---|",
-        *(f"| {days} days | {cells[days, False].shown()} | {cells[days, True].shown()} |" for days in DAYS),
+        *(f"| {_called(days)} | {cells[days, False].shown()} | {cells[days, True].shown()} |" for days in DAYS),
         "",
-        "Had the first day's values been taken for those of the past, the later AUC would have been "
-        f"{naive.auc.value:.3f} and the calibration error {naive.ece.value:.3f}: the model learns what a deal looks "
-        "like when it is over.",
-        f"The search for leaks names it: {named}.",
+        "Had the first day's values been taken for those of the past, the search for leaks would have named",
+        f"{named}: the final stage tells how a deal ended. Trained on regardless, the model of the first day has AUC",
+        f"{naive.auc.value:.3f} on the later deals and says probabilities that are off by {naive.ece.value:.3f} on "
+        "average; without those",
+        f"values it is {cells[1, False].auc.value:.3f} and {cells[1, False].ece.value:.3f}.",
         "",
         "Lead score, churn risk and the next product rest on contacts, orders, usage and tickets, which are appended",
         "and dated, so that a first export already tells their past; they lose at most the owner and the account's",

@@ -17,6 +17,7 @@ from benchmarks.families_churn import measure_churn
 from benchmarks.families_collection import measure_collection
 from benchmarks.families_demo import measure_demo
 from benchmarks.families_maven import measure_maven
+from benchmarks.families_next import measure_next_product
 from benchmarks.figures import Figure
 from benchmarks.shared_data import shared_data
 from crm.config import Config
@@ -52,6 +53,7 @@ def measure_families(seed: int) -> Iterator[Figure]:
     yield from measure_churn(seed)
     yield from measure_collection(seed)
     yield from measure_maven(seed)
+    yield from measure_next_product(seed)
     yield from measure_day_one(seed)
     yield from measure_demo(seed)
 

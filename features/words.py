@@ -55,6 +55,8 @@ NULLS_ZH: dict[str, str] = {
     "no opportunity in a year": "一年内没有商机",
     "no owner": "没有负责人",
     "no channel": "没有来源渠道",
+    "no amount": "没有金额",
+    "no change of stage": "没有阶段变更",
     "no campaign": "没有营销活动",
     "no stated outcome yet": "尚无联系结果",
     "no tender": "没有招标",

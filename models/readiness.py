@@ -17,10 +17,12 @@ from crm.store import Generation
 from crm.tables import TABLES, table
 from crm.tables_derived import DERIVED_TABLES
 from features.catalogue import group_named
+from features.first_seen import history_begins, unseen_rows
 from features.labels import EVENTS, label_rows
 from features.question import Question
 from features.spine import build_spine
-from models.task import BaseTask
+from models.hazard_task import HazardTask
+from models.task import BaseTask, Task
 from models.task_files import task_named, task_names
 
 # These are asked about again and again: whether they had the event is a matter of the moment.
@@ -30,6 +32,10 @@ DEGRADED = "degraded"
 NOT_POSSIBLE = "not possible"
 DAY_ONE = "day one: current values only, no history"
 KEPT = "history kept"
+WAITING = (
+    "{n} features wait for history: only today's values are on record; "
+    "docs/day-one.md shows what to expect now and after 30, 90 and 180 days"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +197,10 @@ def _task(engine: DuckDBEngine, generation: Generation, config: Config, task: Ba
     if status == READY and off:
         status = DEGRADED
         reasons.append(f"{len(off)} features are off without {', '.join(unused)}")
+    waiting = 0 if status == NOT_POSSIBLE else _waiting(generation, task)
+    if waiting:
+        status = DEGRADED
+        reasons.append(WAITING.format(n=waiting))
     if status != NOT_POSSIBLE and (n_known < task.gates.min_closed or n_events == 0):
         status = DEGRADED
         reasons.append(f"{n_known} known outcomes ({n_events} events), {task.gates.min_closed} needed: base rate only")
@@ -224,7 +234,7 @@ def _counts(
     """Entities whose window has passed on record, and those that had the event."""
     stated = table(task.entity)
     question = task.question.as_configured(config.tasks)
-    if task.entity in _ASKED_AGAIN:
+    if task.entity in _ASKED_AGAIN and not (isinstance(task, Task) and task.build_rows is not None):
         return _counts_of_rows(generation, config, question)
     window = timedelta(days=question.horizon_days + question.gap_days)
     reach = generation.recorded_to.replace(tzinfo=None) - window
@@ -244,6 +254,15 @@ def _counts_of_rows(generation: Generation, config: Config, question: Question) 
     label = label_rows(generation, question, spine)
     entity = spine.column("entity_id").to_numpy()
     return len(set(entity[np.isfinite(label)])), len(set(entity[label == 1.0]))
+
+
+def _waiting(generation: Generation, task: BaseTask) -> int:
+    """How many features rest on overwritten values of which no past is on record by now."""
+    if not isinstance(task, HazardTask):
+        return 0
+    now = np.array([generation.recorded_to.replace(tzinfo=None)], dtype="datetime64[us]")
+    groups = [group_named(name) for name in task.feature_groups]
+    return len(unseen_rows(history_begins(generation), groups, now))
 
 
 def _switched_off(generation: Generation, task: BaseTask) -> Iterator[str]:

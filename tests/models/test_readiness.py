@@ -92,3 +92,27 @@ def test_completeness_counts_filled_cells_and_names_empty_columns(tmp_path: Path
     (found,) = read_readiness(write(tmp_path, leads=leads(10, 5)), QUALIFIED).tables
     assert (found.rows, found.filled) == (10, 0.875)
     assert "campaign" in found.empty_columns
+
+
+def test_features_that_wait_for_history_are_counted_and_the_page_of_day_one_is_named(tmp_path: Path) -> None:
+    deals = [
+        {
+            "opportunity_id": str(n),
+            "created_at": START + timedelta(days=n),
+            "closed_at": START + timedelta(days=n + 40),
+            "outcome": "won" if n % 2 else "lost",
+            "stage": "closed",
+        }
+        for n in range(100)
+    ]
+    (day_one,) = [
+        one
+        for one in read_readiness(write(tmp_path, opportunities=deals), Config()).tasks
+        if one.task == "win_probability"
+    ]
+    assert day_one.status == "degraded"
+    assert any("wait for history" in reason and "docs/day-one.md" in reason for reason in day_one.reasons)
+    change = {"change_id": "1", "entity": "opportunities", "entity_id": "1", "field": "stage", "old_value": "new"}
+    generation = write(tmp_path / "later", opportunities=deals, changes=[change | {"occurred_at": START}])
+    (later,) = [one for one in read_readiness(generation, Config()).tasks if one.task == "win_probability"]
+    assert not any("wait for history" in reason for reason in later.reasons)
