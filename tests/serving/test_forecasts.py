@@ -1,0 +1,324 @@
+"""Forecasts over HTTP: what a caller may see of them, their form, and the ledger that nobody can change."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
+from starlette.testclient import TestClient
+
+from crm.app_database import ForecastRow, ForecastRun, open_database
+from crm.config import Config, DatabaseSection, ServingSection, StoreSection
+from crm.schema import SYSTEM_COLUMNS, arrow_type
+from crm.store import Store
+from crm.tables import table
+from models.champions import NoChampion, publish
+from models.series_bundle import SeriesModel, save_series
+from models.series_combine import Radii, Rule
+from models.series_task import QUANTILES
+from models.tasks.sales_forecast import TASK
+from serving.app import create_app
+from serving.forecast_schemas import AccuracyAnswer, ForecastAnswer
+from serving.forecast_table import POINTER
+from serving.forecasting import Forecasted, publish_forecast
+from serving.keys import make_key, make_user
+from serving.roles import Role, Sees
+
+NOW = datetime(2026, 4, 1, 3, tzinfo=UTC)
+LEVELS = ("company", "region", "line", "region_line", "rep")
+REGION_OF = {"R1": "East", "R2": "East", "R3": "West"}
+TEAM_OF = {"R1": "east-1", "R2": "east-1", "R3": "west-1"}
+REPORT = """{"accuracy": [{"measure": "bookings", "level": "company", "bucket": "all", "n": 36, "n_months": 18,
+"wape": 0.3, "mase": 0.8, "bias": -0.1, "baseline_wape": 0.4, "baseline_mase": 1.0, "baseline_bias": -0.2,
+"gain": {"value": -0.1, "low": -0.2, "high": 0.01}, "verdict": "no_better",
+"coverage": {"50": {"value": 0.5, "low": 0.4, "high": 0.6}, "80": {"value": 0.8, "low": 0.7, "high": 0.9},
+"90": {"value": 0.9, "low": 0.8, "high": 0.95}}}]}"""
+
+
+@dataclass
+class House:
+    config: Config
+    engine: Engine
+    keys: dict[str, str]
+    client: TestClient
+
+    def get(self, path: str = "/v1/forecasts", login: str = "director", **params: object):
+        headers = {"Authorization": f"Bearer {self.keys[login]}"}
+        return self.client.get(path, headers=headers, params=params)
+
+    def forecast(self) -> Forecasted:
+        return publish_forecast(self.config, TASK, self.engine, now=NOW, by="test")
+
+
+def as_table(name: str, rows: list[dict[str, object]]) -> pa.Table:
+    schema = pa.schema([(column.name, arrow_type(column.dtype)) for column in (*table(name).columns, *SYSTEM_COLUMNS)])
+    return pa.Table.from_pylist([{"backfilled": False, "source": "test", **row} for row in rows], schema=schema)
+
+
+def write_record(folder: Path, until: date) -> None:
+    """Each salesperson signs one agreement a month, of 100, 200 and 300; without invoices they are revenue as well."""
+    old = date(2020, 1, 1)
+    early = datetime(2020, 1, 1)  # noqa: DTZ001 - the record's timestamps are naive UTC
+    units = [("company", "company", None), ("east", "region", "company"), ("west", "region", "company")]
+    units += [("east-1", "team", "east"), ("west-1", "team", "west")]
+    signed, day = [], date(2023, 1, 10)
+    while day < until:
+        for number, rep in enumerate(REGION_OF, start=1):
+            at = datetime(day.year, day.month, day.day, 5)  # noqa: DTZ001 - as above
+            row = {"agreement_id": f"{rep}-{day:%Y%m}", "rep_id": rep, "signed_on": day, "recorded_at": at}
+            signed.append({**row, "product": "Alpha", "kind": "licence", "net_amount": number * 100_00})
+        day = (day.replace(day=1) + timedelta(days=32)).replace(day=10)
+    shared = {"recorded_at": early}
+    with Store(folder).writing() as writer:
+        writer.replace(
+            "org_units",
+            as_table(
+                "org_units",
+                [
+                    {"unit_id": u, "kind": k, "name": u, "parent_id": p, "valid_from": old, **shared}
+                    for u, k, p in units
+                ],
+            ),
+        )
+        staff = [
+            {"rep_id": r, "team_id": TEAM_OF[r], "region": REGION_OF[r], "role": "rep", "hired_on": old, **shared}
+            for r in REGION_OF
+        ]
+        writer.replace("reps", as_table("reps", staff))
+        writer.replace("products", as_table("products", [{"product": "Alpha", "line": "Cloud", **shared}]))
+        writer.replace("agreements", as_table("agreements", signed))
+
+
+def promote_model(config: Config, folder: Path) -> None:
+    rule = Rule(weights={"seasonal_naive": 0.5, "recent_mean": 0.5}, radii=Radii(n=40, at=(-2, -1.5, -1, 0, 1, 2, 3)))
+    cells = [("bookings", level, bucket) for level in LEVELS for bucket in range(4)]
+    model = SeriesModel(
+        task=TASK.name,
+        fitted_until="2026-02",
+        quantiles=QUANTILES,
+        bucket_ends=(3, 6, 12, 18),
+        candidates=("seasonal_naive", "recent_mean"),
+        country="CN",
+        seed=1,
+        rules=dict.fromkeys(cells, rule),
+        baseline_rules=dict.fromkeys(cells, rule),
+        answers={("bookings", level): "forecast" for level in LEVELS},
+    )
+    save_series(model, folder, cards={"en": "# C", "zh": "# 卡"}, report=REPORT, plots={"en": "", "zh": ""})
+    publish(config.champions_folder, TASK.name, folder, version="1")
+
+
+def make_keys(engine: Engine) -> dict[str, str]:
+    make_user(engine, "director", Role.DIRECTOR, sees=Sees.ALL, now=NOW)
+    make_user(engine, "manager", Role.MANAGER, sees=Sees.UNIT, unit_id="east", now=NOW)
+    make_user(engine, "rep", Role.REP, sees=Sees.REP, rep_id="R1", now=NOW)
+    return {login: make_key(engine, login, now=NOW).text for login in ("director", "manager", "rep")}
+
+
+def config_below(folder: Path) -> Config:
+    return Config(
+        store=StoreSection(folder=folder),
+        database=DatabaseSection(url=f"sqlite:///{folder}/app.db"),
+        serving=ServingSection(key_cache_seconds=0),
+    )
+
+
+@contextmanager
+def opened(folder: Path, keys: dict[str, str]) -> Iterator[House]:
+    config = config_below(folder)
+    engine = open_database(config.database.url)
+    with TestClient(create_app(config, clock=lambda: NOW, watch=False), raise_server_exceptions=False) as client:
+        yield House(config=config, engine=engine, keys=keys, client=client)
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A company with a record and a champion, and nothing forecast yet."""
+    folder = tmp_path_factory.mktemp("house") / "var"
+    config = config_below(folder)
+    write_record(config.record_folder, date(2026, 3, 15))
+    promote_model(config, folder.parent / "bundle")
+    engine = open_database(config.database.url)
+    keys = make_keys(engine)
+    engine.dispose()
+    return folder, keys
+
+
+@pytest.fixture(scope="module")
+def house(built: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The same, forecast; for tests that only read."""
+    folder = tmp_path_factory.mktemp("shared") / "var"
+    shutil.copytree(built[0], folder)
+    with opened(folder, built[1]) as found:
+        found.forecast()
+        yield found
+
+
+@pytest.fixture
+def empty(built: tuple[Path, dict[str, str]], tmp_path: Path) -> Iterator[House]:
+    """A company of its own, nothing forecast yet."""
+    shutil.copytree(built[0], tmp_path / "var")
+    with opened(tmp_path / "var", built[1]) as found:
+        yield found
+
+
+def nodes(answer) -> set[str]:
+    assert answer.status_code == 200, answer.text
+    return {series["node_id"] for series in answer.json()["series"]}
+
+
+def test_before_the_first_forecast_the_answer_says_why_it_is_empty(empty: House) -> None:
+    answer = empty.get()
+
+    assert answer.status_code == 200
+    ForecastAnswer.model_validate(answer.json())
+    assert answer.json()["series"] == []
+    assert "salescast" in answer.json()["reason"]
+    assert empty.get("/v1/forecasts/accuracy").json() == {"run_id": None, "backtest": [], "ledger": []}
+
+
+def test_a_forecast_is_answered_in_the_form_that_is_documented(house: House) -> None:
+    answer = house.get(measure="bookings", node="company", months=4, actuals=2).json()
+    ForecastAnswer.model_validate(answer)
+    (series,) = answer["series"]
+
+    assert answer["currency"] == "CNY"
+    assert [month["month"] for month in series["actuals"]] == ["2026-01-01", "2026-02-01"]
+    assert [month["step"] for month in series["months"]] == [1, 2, 3, 4]
+    # A level of 600 a month and nothing else is repeated.
+    assert {month["expected"] for month in series["months"]} == {600.0}
+    assert {month["baseline"] for month in series["months"]} == {600.0}
+    assert series["coverage_80"] == 0.8
+    assert series["verdict"] == "no_better"
+    for month in series["months"]:
+        quantiles = [month[name] for name in ("p05", "p10", "p25", "p50", "p75", "p90", "p95")]
+        assert quantiles == sorted(quantiles)
+
+
+def test_everyone_sees_the_sums_of_the_people_they_see(house: House) -> None:
+    everything = {"company", "line:Cloud", "region:East", "region:West", "rep:R1", "rep:R2", "rep:R3"}
+    everything |= {"region_line:East|Cloud", "region_line:West|Cloud"}
+
+    assert nodes(house.get()) == everything
+    assert nodes(house.get(login="manager")) == {"region:East", "region_line:East|Cloud", "rep:R1", "rep:R2"}
+    assert nodes(house.get(login="rep")) == {"rep:R1"}
+
+
+def test_what_may_not_be_seen_is_answered_like_what_does_not_exist(house: House) -> None:
+    hidden, unknown = house.get(login="rep", node="rep:R2"), house.get(login="rep", node="rep:R99")
+
+    assert hidden.status_code == unknown.status_code == 404
+    assert hidden.json()["detail"] == unknown.json()["detail"]
+
+
+def test_filters_and_pages_narrow_the_answer(house: House) -> None:
+    assert nodes(house.get(level="rep")) == {"rep:R1", "rep:R2", "rep:R3"}
+    assert house.get(measure="receipts").json()["total"] == 0
+    first, rest = house.get(measure="bookings", limit=2), house.get(measure="bookings", offset=2)
+    assert len(first.json()["series"]) == 2
+    assert first.json()["total"] == 9
+    assert not nodes(first) & nodes(rest)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"months": 0},
+        {"months": 19},
+        {"months": "x"},
+        {"limit": 0},
+        {"offset": -1},
+        {"actuals": 99},
+        {"measure": "DROP TABLE"},
+        {"level": "1"},
+        {"node": "x" * 500},
+        {"unknown": 1},
+    ],
+)
+def test_bad_parameters_are_problems_and_never_repeated(house: House, params: dict[str, object]) -> None:
+    answer = house.get(**params)
+
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "DROP" not in answer.text
+
+
+def test_odd_characters_of_a_node_find_nothing(house: House) -> None:
+    for node in ("\x00", "' OR 1=1 --", "\u202e", "区域", "%2e%2e/"):
+        assert house.get(node=node).status_code == 404
+
+
+def test_the_ledger_holds_every_row_that_was_published(house: House) -> None:
+    with Session(house.engine) as session:
+        run = session.scalars(select(ForecastRun)).one()
+        n_rows = session.scalars(select(func.count()).select_from(ForecastRow)).one()
+        row = session.get(ForecastRow, (run.run_id, "bookings", "company", date(2026, 3, 1)))
+
+    assert n_rows == run.n_rows == 2 * 9 * TASK.horizon_months
+    assert row is not None
+    assert (row.step, row.expected, row.status) == (1, 600.0, "forecast")
+    assert sorted(row.quantiles, key=float) == ["0.05", "0.1", "0.25", "0.5", "0.75", "0.9", "0.95"]
+    assert run.made_by == "test"
+
+
+@pytest.mark.parametrize("kind", [ForecastRow, ForecastRun])
+def test_the_database_refuses_to_change_what_was_said(house: House, kind: type) -> None:
+    column = "expected" if kind is ForecastRow else "n_rows"
+    for statement in (update(kind).values({column: 1}), delete(kind)):
+        with Session(house.engine) as session, pytest.raises(DatabaseError, match="never changed"):
+            session.execute(statement)
+
+
+def test_the_same_record_and_model_are_published_once(house: House) -> None:
+    again = house.forecast()
+
+    assert not again.changed
+    with Session(house.engine) as session:
+        assert session.scalars(select(func.count()).select_from(ForecastRun)).one() == 1
+
+
+def test_a_forecast_is_held_against_what_came_as_far_as_the_caller_sees(empty: House) -> None:
+    house = empty
+    house.forecast()
+    write_record(house.config.record_folder, date(2026, 6, 15))
+    house.forecast()
+    answer = house.get("/v1/forecasts/accuracy", measure="bookings", level="company").json()
+    AccuracyAnswer.model_validate(answer)
+    (figures,) = answer["ledger"]
+
+    # March, April and May closed after the first run, and after the second one nothing has.
+    assert (figures["n"], figures["n_months"], figures["n_runs"]) == (3, 3, 1)
+    assert figures["wape"] == 0.0
+    assert figures["coverage_80"] == 1.0
+    assert [row["verdict"] for row in answer["backtest"]] == ["no_better"]
+    own = house.get("/v1/forecasts/accuracy", login="rep", measure="bookings").json()["ledger"]
+    assert {row["level"]: row["n"] for row in own} == {"rep": 3}
+
+
+def test_a_damaged_file_leaves_the_forecast_before_it_in_place(empty: House) -> None:
+    house = empty
+    house.forecast()
+    before = house.get().json()
+    home = house.config.forecasts_folder / TASK.name
+    (home / "broken.parquet").write_bytes(b"no parquet")
+    (home / POINTER).write_text("broken.parquet", encoding="ascii")
+
+    assert house.get().json() == before
+
+
+def test_without_a_champion_nothing_is_forecast(empty: House, tmp_path: Path) -> None:
+    config = empty.config.model_copy(update={"store": StoreSection(folder=tmp_path / "other")})
+    write_record(config.record_folder, date(2026, 3, 15))
+
+    with pytest.raises(NoChampion, match="salescast promote"):
+        publish_forecast(config, TASK, empty.engine, now=NOW)
