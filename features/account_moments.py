@@ -1,11 +1,12 @@
 """Churn of accounts: at which moments an account is asked about, and when it turned out to have left.
 
 An account is asked about at a month's beginning when it may leave within the window. For the event `lapsed` that is
-one which no agreement covers beyond the window's end: its cover runs out before, or it bought within the year and has
-none. It leaves by being covered by nothing at the end and buying nothing after the cover ran out; that is settled when
-the window has passed. Subscriptions and maintenance cover a customer up to the grace after their last day; a licence
-that nobody maintains and a project cover nobody. For the event `cancelled` an account is asked about while an
-agreement of it runs, and leaves when the next one is cancelled. Returns (negative quantities) are no purchases.
+one which no agreement covers beyond the window's end: its cover still runs and runs out before, or it has none and
+bought within the year, after its last cover. It leaves by being covered by nothing at the end and buying nothing after
+the cover ran out; that is settled when the window has passed. Subscriptions and maintenance cover a customer up to the
+grace after their last day; a licence that nobody maintains and a project cover nobody. For the event `cancelled` an
+account is asked about while an agreement of it runs, and leaves when the next one is cancelled. Returns (negative
+quantities) are no purchases.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ _CUSTOMERS = {
     f"AND unix_timestamp(m.as_of) - unix_timestamp(o.ordered_at) < {ACTIVE_DAYS * DAY_SECONDS} "
     "WHERE o.account_id IS NOT NULL GROUP BY o.account_id, m.as_of) "
     "SELECT c.account_id AS entity_id, c.as_of FROM c JOIN moments AS m ON m.as_of = c.as_of "
-    f"WHERE {_GRACE} >= unix_timestamp(m.as_of_on) AND {_GRACE} < unix_timestamp(m.as_of_on) + {{window}} "
+    f"WHERE c.until >= m.as_of_on AND {_GRACE} < unix_timestamp(m.as_of_on) + {{window}} "
     "UNION SELECT b.account_id, b.as_of FROM b LEFT JOIN c ON c.account_id = b.account_id AND c.as_of = b.as_of "
     "JOIN moments AS m ON m.as_of = b.as_of WHERE c.until IS NULL "
     f"OR ({_GRACE} < unix_timestamp(m.as_of_on) AND unix_timestamp(b.last_at) > unix_timestamp(c.until)) "

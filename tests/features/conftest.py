@@ -228,6 +228,7 @@ def _order(dice: Dice, number: int) -> dict[str, object]:
         "recorded_at": dice.late(ordered),
         "quantity": dice.number(),
         "product": dice.pick("p", "q"),
+        "net_amount": dice.pick(None, 700, 90_000),
     }
 
 

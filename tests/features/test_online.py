@@ -24,6 +24,7 @@ from features.spec import (
     Count,
     DaysInState,
     DaysSince,
+    DaysUntil,
     Distinct,
     Drift,
     FeatureGroup,
@@ -50,7 +51,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 ACTIVITIES = Source(name="activities", table="activities", key="lead_id")
 RECEIPTS = Source(name="receipts", table="receipts", key="account_id", reach="account_id")
 TICKETS = Source(name="tickets", table="tickets", key="account_id", reach="account_id")
-ORDERS = Source(name="orders", table="orders", key="account_id", reach="account_id")
+ORDERS = Source(name="orders", table="orders", key="account_id", reach="account_id", first=("net_amount",))
 REP_LEADS = Source(name="rep_leads", table="leads", key="rep_id", reach="rep_id")
 CHANGES = Source(name="changes", table="changes", key="entity_id", where=(is_in("entity", "leads"),))
 CLOSED = {"at": "closed_at"}
@@ -85,6 +86,10 @@ EVERYTHING: dict[str, Primitive] = {
     "satisfaction_last": Last(source=TICKETS, column="satisfaction", **CLOSED),
     "ordered_last": Last(source=ORDERS, column="product"),
     "quantity": Sum(source=ORDERS, column="quantity"),
+    "money": Sum(source=ORDERS, column="net_amount"),
+    "money_90": Last(source=ORDERS, column="net_amount", days=90),
+    "matures": DaysUntil(source=RECEIPTS, at="matures_on"),
+    "cash_matures": DaysUntil(source=RECEIPTS, at="matures_on", where=(is_in("instrument", "cash"),)),
     "returned": Count(source=ORDERS, where=(negative("quantity"),)),
     "bought_days": Rhythm(source=ORDERS, days=60, where=(not_negative("quantity"),), what="days"),
     "bought_gap": Rhythm(source=ORDERS, where=(not_negative("quantity"),), what="gap", usual_days=30.0),
