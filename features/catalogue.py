@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from crm.schema import DType
 from features.custom import custom_field
 from features.groups import agreement, customer, customer_money, customer_relation, invoice, lead, opportunity
+from features.groups.opportunity_origin import OPPORTUNITY_ORIGIN
 from features.groups.size import CUSTOMER_SIZE
 from features.line_fields import LINE_FIELDS
 from features.matrix import Field, Grade
@@ -17,6 +18,7 @@ GROUPS: dict[str, FeatureGroup] = {
     for group in (
         *lead.GROUPS,
         *opportunity.GROUPS,
+        OPPORTUNITY_ORIGIN,
         *invoice.GROUPS,
         *customer.GROUPS,
         *customer_money.GROUPS,

@@ -49,6 +49,8 @@ NULLS_ZH: dict[str, str] = {
     "no account": "没有关联客户",
     "no contact in 60 days": "60天内没有联系",
     "no contact yet": "尚无联系",
+    "not from a lead": "非线索转化",
+    "no contact as a lead": "线索阶段无联系",
     "no expected day": "没有预计成交日",
     "no lead in 180 days": "180天内没有线索",
     "no meeting yet": "尚未会面",

@@ -11,7 +11,7 @@ TASK = HazardTask(
     question_zh="哪些未关闭的商机会赢单？可能性有多大？何时成交？",
     entity="opportunities",
     needs=("opportunities",),
-    uses=("changes", "activities", "accounts", "reps"),
+    uses=("changes", "activities", "accounts", "leads", "reps"),
     # Winning and losing exclude each other; a deal that is still open is neither.
     event="won",
     # Half a year of weeks: pipelines are reviewed weekly, and what lies further off is the forecast's business.
@@ -26,6 +26,7 @@ TASK = HazardTask(
         "opportunity_activity",
         "opportunity_owner",
         "opportunity_account",
+        "opportunity_origin",
         "opportunity_season",
     ),
     candidates=("hazard_rate", "hazard_logistic", "hazard_booster", "hazard_blend"),
