@@ -8,7 +8,7 @@ that window. The account itself is left out of it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -75,52 +75,90 @@ def make_panel(
     horizon_days : int
         Window of the question, and of what others did.
     """
-    known = purchases.known_at <= as_of
     account = customers_of(purchases, as_of)
-    recent = known & (purchases.bought_at > as_of - RECENT_DAYS * _DAY)
-    line = _offered(purchases, purchases.counts(recent)[account] > 0, purchases.counts(known)[account] > 0)
-    begin = as_of - horizon_days * _DAY
-    before = purchases.counts(known & (purchases.bought_at <= begin))[account][:, line] > 0
-    could = purchases.counts(known & (purchases.bought_at <= begin))[account].sum(axis=1) > 0
-    bought = purchases.counts(known & (purchases.bought_at > begin))[account][:, line] > 0
-    owned = purchases.counts(known)[account][:, line] > 0
-    everyone = np.zeros((len(account), 0), dtype=np.str_)
-    own = _own_history(purchases, known, recent, as_of, account, line)
+    known = _known(purchases, as_of, account)
+    recent, begin = known.at > as_of - RECENT_DAYS * _DAY, as_of - horizon_days * _DAY
+    line = _offered(purchases, known, recent)
+    column = np.full(len(purchases.lines), -1)
+    column[line] = np.arange(len(line))
+    # Lines that are not offered count for the account as a whole alone; no cell is made for them.
+    cells = replace(known, column=column[known.line])
+    before, bought = (cells.counts(len(line), kept) > 0 for kept in (known.at <= begin, known.at > begin))
+    could = np.bincount(known.row[known.at <= begin], minlength=len(account)) > 0
+    owned = before | bought
     others = {
-        "share_of_accounts_buying": _shares(everyone, could, bought),
+        "share_of_accounts_buying": _shares(np.zeros((len(account), 0), dtype=np.str_), could, bought),
         "share_of_segment_buying": _shares(segments, could, bought),
         "share_of_alike_buying": _alike(purchases.accounts[account], segments, owned, before, could, bought),
         "lift_of_owned_lines": _lifts(owned),
     }
-    return LinePanel(account=account, line=line, values=own | others)
+    return LinePanel(account=account, line=line, values=_own_history(cells, recent, as_of, len(line)) | others)
 
 
-def _offered(purchases: Purchases, lately: Flags, ever: Flags) -> Ints:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Known:
+    """Purchases known at a moment: rows count customers, columns offered lines, -1 for one that is not offered."""
+
+    n_rows: int
+    row: npt.NDArray[np.intp]
+    line: Ints
+    at: npt.NDArray[np.datetime64]
+    column: Ints
+
+    def counts(self, n_columns: int, kept: Flags) -> Ints:
+        """Days with a purchase, shape (n_rows, n_columns), of the purchases kept."""
+        kept = kept & (self.column >= 0)
+        place = self.row[kept] * n_columns + self.column[kept]
+        return np.bincount(place, minlength=self.n_rows * n_columns).astype(np.int64).reshape(self.n_rows, n_columns)
+
+    def edges(self, n_columns: int) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.datetime64]]:
+        """First and last purchase, shape (n_rows, n_columns) each, NaT where there is none."""
+        first = np.full((self.n_rows, n_columns), np.datetime64("NaT", "us"))
+        last, kept = first.copy(), self.column >= 0
+        np.fmin.at(first, (self.row[kept], self.column[kept]), self.at[kept])
+        np.fmax.at(last, (self.row[kept], self.column[kept]), self.at[kept])
+        return first, last
+
+
+def _known(purchases: Purchases, as_of: np.datetime64, account: Ints) -> _Known:
+    seen = purchases.known_at <= as_of
+    line = purchases.line[seen]
+    row = np.searchsorted(account, purchases.account[seen])
+    return _Known(n_rows=len(account), row=row, line=line, at=purchases.bought_at[seen], column=line)
+
+
+def _offered(purchases: Purchases, known: _Known, recent: Flags) -> Ints:
     """Lines that anyone bought within a year (else ever), most buyers first, at most `MOST_LINES`."""
-    buyers = lately.sum(axis=0) if lately.any() else ever.sum(axis=0)
+    kept = recent if recent.any() else np.ones(len(known.line), dtype=bool)
+    n_lines = len(purchases.lines)
+    pairs = np.unique(known.row[kept] * n_lines + known.line[kept])
+    buyers = np.bincount(pairs % n_lines, minlength=n_lines) if n_lines else np.empty(0, dtype=np.intp)
     order = np.lexsort((purchases.lines, -buyers))[:MOST_LINES].astype(np.int64)
     return np.asarray(order[buyers[order] > 0])
 
 
-def _own_history(
-    purchases: Purchases, known: Flags, recent: Flags, as_of: np.datetime64, account: Ints, line: Ints
-) -> dict[str, Floats]:
-    first, last = (edge[account] for edge in purchases.edges(known))
-    n, n_recent = purchases.counts(known)[account], purchases.counts(recent)[account]
+def _own_history(known: _Known, recent: Flags, as_of: np.datetime64, n_columns: int) -> dict[str, Floats]:
+    first, last = known.edges(n_columns)
+    every = np.ones(len(known.row), dtype=bool)
+    n, n_recent = known.counts(n_columns, every), known.counts(n_columns, recent)
     since, span = _days(as_of - last), _days(last - first)
     usual = (np.nan_to_num(span) + USUAL_GAP_DAYS) / np.maximum(n, 1)
-    nearest = np.nanmin(since, axis=1, keepdims=True) if len(account) else np.empty((0, 1))
-    one = np.ones((1, len(line)))
+    newest = np.full(known.n_rows, np.datetime64("NaT", "us"))
+    np.fmax.at(newest, known.row, known.at)
+    nearest = _days(as_of - newest)[:, None]
+    total = np.bincount(known.row, minlength=known.n_rows)[:, None]
+    pairs = np.unique(np.stack([known.row, known.line], axis=1), axis=0) if len(known.row) else np.empty((0, 2), int)
+    one = np.ones((1, n_columns))
     return {
-        "is_last_line": (since == nearest)[:, line].astype(np.float64),
-        "days_since_line": since[:, line],
-        "line_gap_over_habit": (since / usual)[:, line],
-        "n_line_days": n[:, line].astype(np.float64),
-        "n_line_days_365d": n_recent[:, line].astype(np.float64),
-        "share_of_line": (n / np.maximum(n.sum(axis=1, keepdims=True), 1))[:, line],
+        "is_last_line": (since == nearest).astype(np.float64),
+        "days_since_line": since,
+        "line_gap_over_habit": since / usual,
+        "n_line_days": n.astype(np.float64),
+        "n_line_days_365d": n_recent.astype(np.float64),
+        "share_of_line": n / np.maximum(total, 1),
         "days_since_any_line": nearest * one,
-        "n_purchases_365d": n_recent.sum(axis=1, keepdims=True) * one,
-        "n_lines_owned": (n > 0).sum(axis=1, keepdims=True) * one,
+        "n_purchases_365d": np.bincount(known.row[recent], minlength=known.n_rows)[:, None] * one,
+        "n_lines_owned": np.bincount(pairs[:, 0], minlength=known.n_rows)[:, None] * one,
     }
 
 

@@ -59,21 +59,6 @@ class Purchases:
     known_at: Moments
     complete_from: np.datetime64
 
-    def counts(self, kept: npt.NDArray[np.bool_]) -> Ints:
-        """Days with a purchase, shape (n_accounts, n_lines), of the purchases kept."""
-        shape = (len(self.accounts), len(self.lines))
-        place = self.account[kept] * shape[1] + self.line[kept]
-        return np.bincount(place, minlength=shape[0] * shape[1]).astype(np.int64).reshape(shape)
-
-    def edges(self, kept: npt.NDArray[np.bool_]) -> tuple[Moments, Moments]:
-        """First and last purchase kept, shape (n_accounts, n_lines) each, NaT where there is none."""
-        shape = (len(self.accounts), len(self.lines))
-        first, last = np.full(shape, np.datetime64("NaT", "us")), np.full(shape, np.datetime64("NaT", "us"))
-        place, at = (self.account[kept], self.line[kept]), self.bought_at[kept]
-        np.fmin.at(first, place, at)
-        np.fmax.at(last, place, at)
-        return first, last
-
 
 def read_purchases(generation: Generation, *, zone: ZoneInfo) -> Purchases:
     """Every purchase on record.

@@ -14,7 +14,7 @@ from crm.config import Config
 from crm.schema import SYSTEM_COLUMNS, arrow_type
 from crm.store import Generation, Store
 from crm.tables import table
-from features.line_panel import customers_of, make_panel
+from features.line_panel import MOST_LINES, customers_of, make_panel
 from features.matrix import TrainingSet
 from features.next_product import build_line_rows
 from features.purchases import Purchases, read_purchases
@@ -153,7 +153,10 @@ def test_an_agreement_is_a_purchase_and_not_a_second_one_beside_its_order(tmp_pa
     signed = (START + timedelta(days=3)).date()
     agreement = {"agreement_id": "C", "account_id": "A", "product": "p1", "signed_on": signed}
     made = purchases(tmp_path, order("A", "p2", 3), order("B", "v1", 3), agreements=[agreement])
-    assert made.counts(np.ones(2, dtype=bool)).tolist() == [[1, 0], [0, 1]]
+    assert list(zip(made.accounts[made.account], made.lines[made.line], strict=True)) == [
+        ("A", "pumps"),
+        ("B", "valves"),
+    ]
 
 
 def test_of_one_days_purchases_that_which_was_on_record_first_is_known(tmp_path: Path) -> None:
@@ -188,3 +191,15 @@ def test_lines_bought_together_lift_each_other_and_lookalikes_tell_of_segments(t
 def test_a_record_without_orders_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(BadQuestion, match="orders"):
         build_line_rows(record(tmp_path, accounts=[account("A")]), QUESTION, config=CONFIG)
+
+
+def test_of_thousands_of_lines_those_with_most_buyers_are_offered_and_the_rest_counts_as_a_whole(
+    tmp_path: Path,
+) -> None:
+    orders = [order(f"A{n:02d}", f"part {n * 50 + m}", 100 + m) for n in range(30) for m in range(50)]
+    orders += [order(f"A{n:02d}", "p1", 190) for n in range(30)]
+    panel = make_panel(purchases(tmp_path, *orders), at(200), np.zeros((30, 0), np.str_), horizon_days=180)
+    assert panel.values["days_since_line"].shape == (30, MOST_LINES)
+    assert panel.values["days_since_line"][:, 0].tolist() == [10.0] * 30
+    assert panel.values["n_lines_owned"][:, 0].tolist() == [51.0] * 30
+    assert panel.values["share_of_line"][:, 0].tolist() == pytest.approx([1 / 51] * 30)
