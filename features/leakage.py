@@ -81,6 +81,7 @@ def find_leaks(
     after_outcome: Collection[str] = (),
     delayed_label: Floats | None = None,
     ending: Floats | None = None,
+    dated: Collection[str] = (),
 ) -> tuple[Finding, ...]:
     """The columns that know the outcome, quarantined ones first.
 
@@ -100,6 +101,9 @@ def find_leaks(
         The labels had the window begun 7 days later; a column that loses its skill knows what is about to happen.
     ending : ndarray, shape (n_rows,), or None
         Whether the event ever happened, NaN where that is open; None takes the labels.
+    dated : collection of str
+        Columns whose every state is known to have held at the moment: that they tell of the next days more than of
+        later ones is no reproach.
 
     Returns
     -------
@@ -115,7 +119,7 @@ def find_leaks(
     if 0 < screen.y.sum() < len(screen.y):
         search.run()
     if delayed_label is not None:
-        search.near_the_label(training_set, delayed_label, seed)
+        search.near_the_label(training_set.without(frozenset(dated)), delayed_label, seed)
     order = {"quarantined": 0, "suspected": 1}
     return tuple(sorted(search.findings(), key=lambda finding: (order[finding.verdict], finding.column)))
 

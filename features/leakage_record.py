@@ -28,6 +28,7 @@ from features.labels import EVENTS, build_labels, outcome_moments
 from features.leakage import Finding, find_leaks
 from features.matrix import Field, Grade, Kind, TrainingSet
 from features.online import source_of
+from features.outcomes import CAUSES
 from features.question import Question
 from features.screening import Fit, Floats, fit_small_booster
 from features.spec import Aggregate, Attribute, Calendar, Count, Feature, FeatureGroup, Ratio, Source, feature, is_in
@@ -90,6 +91,7 @@ def find_leaks_of_record(
             after_outcome=after_outcome,
             delayed_label=_delayed(generation, step, training_set, happened),
             ending=_ending(labelled, happened),
+            dated=_dated(asked, training_set),
         )
         # Kinds of rows first: the fields made of a false kind would otherwise vouch for each other.
         found |= _named(search(labelled.without(columns | set(found))), asked, found)
@@ -100,6 +102,17 @@ def find_leaks_of_record(
                 break
     order = {"quarantined": 0, "suspected": 1}
     return tuple(sorted(found.values(), key=lambda finding: (order[finding.verdict], finding.column)))
+
+
+def _dated(question: Question, training_set: TrainingSet) -> set[str]:
+    """The fields of weekly rows that rest on a kept history.
+
+    Of an entity looked at every week a late stage rightly says that the end is near. Rows typed in afterwards and
+    dated back still show: their kind is tried by itself.
+    """
+    if question.entity not in CAUSES:
+        return set()
+    return {field.name for field in training_set.fields if field.grade is Grade.A}
 
 
 def _named(new: Sequence[Finding], question: Question, found: Mapping[str, Finding]) -> dict[str, Finding]:
