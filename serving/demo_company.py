@@ -20,6 +20,7 @@ from models.champions import Published, current
 from models.promote import Refused, promote
 from models.readiness import Readiness, read_readiness
 from models.task import BaseTask
+from serving.demo_forecast import forecast_demo
 from serving.demo_keys import make_demo_keys
 from serving.keys import MadeKey
 from serving.refresh import refresh_scores
@@ -131,6 +132,7 @@ def build_demo(
     tell("keys")
     generation = store.current()
     engine = open_database(config.database.url)
+    forecast_demo(config, engine, is_new=report.generation != before, tell=tell)
     keys = make_demo_keys(engine, generation, now=datetime.now(UTC))
     engine.dispose()
     return DemoReady(
