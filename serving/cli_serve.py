@@ -42,6 +42,7 @@ def refresh(
     as_json: AsJson = False,
 ) -> None:
     """Score everything that is open, so that answers by id stand ready; run after an ingest or a promotion."""
+    from features.question import BadQuestion
     from models.champions import NoChampion, current
     from models.task_files import task_named
     from serving.refresh import refresh_scores
@@ -54,6 +55,8 @@ def refresh(
             raise NoChampion("no model was promoted yet; `salescast train <task>`, then `salescast promote <task>`")
     else:
         tasks = [task_named(task)]
+        if task not in scored_tasks():
+            raise BadQuestion(f"{task} has no scores that stand ready: it is answered from the record as it is asked")
     reports = [refresh_scores(config, one) for one in tasks]
     if as_json:
         print_json(reports[0] if task is not None else reports)

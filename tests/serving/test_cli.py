@@ -53,6 +53,7 @@ def test_every_error_in_the_table_exists(name: str) -> None:
         (("train", "lead_scores"), "no task 'lead_scores'; there are "),
         (("--config", "nowhere.yaml", "readiness"), "nowhere.yaml: no such file"),
         (("train", "lead_score", "--rows", "guess"), "--rows takes auto, record, observations"),
+        (("refresh", "next_product"), "next_product has no scores that stand ready"),
         (("keys", "create", "x", "--role", "boss"), "roles: director"),
         (("keys", "create", " ", "--role", "director"), "a login is 1 to 100 printable characters"),
         (("--config", ".", "models"), "cannot be read (Is a directory)"),
