@@ -42,6 +42,8 @@ NULLS_ZH: dict[str, str] = {
     "changes are not recorded": "没有变更记录",
     "never changed": "从未变更",
     "never ordered": "从未下单",
+    "opportunities are not recorded": "没有商机记录",
+    "no opportunity yet": "尚无商机",
     "never renewed": "从未续签",
     "no renewal of its kind yet": "同类合同尚无续签结果",
     "no smaller renewal of its kind yet": "同类合同尚无降额续签",

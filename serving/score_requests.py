@@ -75,7 +75,7 @@ EXAMPLE_IDS: dict[str, list[str]] = {
 _EVENTS = {
     "leads": "activities, changes",
     "opportunities": "activities, changes",
-    "accounts": "orders, receipts, agreements, usage, tickets, surveys, activities",
+    "accounts": "orders, receipts, agreements, opportunities, usage, tickets, surveys, activities",
     "agreements": "changes",
     "invoices": "payments, promises, contacts (collection activities)",
 }

@@ -24,6 +24,7 @@ TALKS = Source(name="activities", table="activities", key="account_id")
 CHANGES = Source(name="changes", table="changes", key="entity_id", where=(is_in("entity", _TABLE),))
 PURCHASES = Source(name="purchases", table="purchases", key="account_id")
 RENEWALS = Source(name="renewals", table="renewals", key="account_id")
+DEALS = Source(name="opportunities", table="opportunities", key="account_id")
 _COMPLAINT = is_in("kind", "complaint", "complaints", "Complaint", "投诉")
 
 _USE: tuple[Feature, ...] = (
@@ -191,6 +192,50 @@ CUSTOMER_HABIT = FeatureGroup(
     ),
 )
 
+CUSTOMER_DEALS = FeatureGroup(
+    name="customer_deals",
+    entity=_TABLE,
+    doc="What is being sold to the customer, and the licences and projects that maintenance follows.",
+    features=(
+        feature(
+            "n_open_deals",
+            Count(source=DEALS, where=(unknown("closed_at"),)),
+            unit="opportunities",
+            null="opportunities are not recorded",
+            group="history",
+            en="open opportunities with the customer",
+            zh="客户未关闭商机数",
+        ),
+        feature(
+            "n_deals_won_180d",
+            Count(source=DEALS, at="closed_at", days=180, where=(is_in("outcome", "won"),)),
+            unit="opportunities",
+            null="opportunities are not recorded",
+            group="history",
+            en="opportunities the customer gave us in the last 180 days",
+            zh="近180天客户赢单数",
+        ),
+        feature(
+            "days_since_deal",
+            DaysSince(source=DEALS),
+            unit="days",
+            null="no opportunity yet",
+            group="history",
+            en="days since the latest opportunity with the customer began",
+            zh="距最近商机创建天数",
+        ),
+        feature(
+            "days_since_licence",
+            DaysSince(source=AGREEMENTS, where=(is_in("kind", "licence", "project"),)),
+            unit="days",
+            null="no such agreement",
+            group="agreement",
+            en="days since the latest licence or project was signed",
+            zh="距最近授权或项目签约天数",
+        ),
+    ),
+)
+
 CUSTOMER_RELATION = FeatureGroup(
     name="customer_relation",
     entity=_TABLE,
@@ -199,4 +244,4 @@ CUSTOMER_RELATION = FeatureGroup(
 )
 
 
-GROUPS = (CUSTOMER_HABIT, CUSTOMER_RELATION)
+GROUPS = (CUSTOMER_HABIT, CUSTOMER_DEALS, CUSTOMER_RELATION)

@@ -9,7 +9,18 @@ TASK = Task(
     question_zh="哪些客户会在期限内流失？可能性有多大？",
     entity="accounts",
     needs=("accounts",),
-    uses=("orders", "receipts", "invoices", "agreements", "usage", "tickets", "surveys", "activities", "changes"),
+    uses=(
+        "orders",
+        "receipts",
+        "invoices",
+        "agreements",
+        "opportunities",
+        "usage",
+        "tickets",
+        "surveys",
+        "activities",
+        "changes",
+    ),
     label=Label(
         # What every company that sells can see; one with agreements configures `cancelled`.
         event="lapsed",
@@ -30,6 +41,7 @@ TASK = Task(
         "customer_money",
         "customer_service",
         "customer_relation",
+        "customer_deals",
         "customer_season",
     ),
     candidates=("base_rate", "ridge", "curves", "booster_small", "blend"),
