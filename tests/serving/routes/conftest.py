@@ -111,7 +111,7 @@ def fit_label(task: Task, generation: Generation, config: Config, learner: str) 
 
 def fit_hazards(task: HazardTask, generation: Generation, config: Config, learner: str) -> HazardPredictor:
     rows = build_timed_set(generation, task.question, config=config)
-    fitted = fit_rows(rows, learner, even_grid(13, 7.0), seed=1)
+    fitted = fit_rows(task, rows, learner, even_grid(13, 7.0), seed=1)
     place = rows.outcomes.causes.index(task.event) + 1
     about = About(
         task=task.name,
@@ -124,7 +124,13 @@ def fit_hazards(task: HazardTask, generation: Generation, config: Config, learne
         n_rows=len(rows.entity_id),
         n_positives=int((rows.outcomes.cause == place).sum()),
     )
-    return HazardPredictor(about=about, encoder=fitted.encoder, model=fitted.model)
+    return HazardPredictor(
+        about=about,
+        encoder=fitted.encoder,
+        model=fitted.model,
+        ahead_names=fitted.ahead_names,
+        lines=task.lines,
+    )
 
 
 def config_below(folder: Path) -> Config:
