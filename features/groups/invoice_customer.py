@@ -16,6 +16,7 @@ from features.spec import (
     Last,
     Max,
     Mean,
+    Min,
     Ratio,
     Source,
     Sum,
@@ -40,7 +41,12 @@ def at_issue(column: str, unit: str, en: str, zh: str, null: str = _NO_HISTORY) 
 
 
 def _customer(
-    name: str, primitive: Count | Mean | Max | Last | Sum | DaysSince | Ratio, unit: str, en: str, zh: str, null: str
+    name: str,
+    primitive: Count | Mean | Max | Min | Last | Sum | DaysSince | Ratio,
+    unit: str,
+    en: str,
+    zh: str,
+    null: str,
 ) -> Feature:
     return feature(name, primitive, unit=unit, null=null, group="history", en=en, zh=zh)
 
@@ -107,6 +113,30 @@ INVOICE_CUSTOMER = FeatureGroup(
             "days",
             "days to pay of the invoice settled last",
             "最近结清发票付款天数",
+            _NO_HISTORY,
+        ),
+        _customer(
+            "mean_days_late",
+            Mean(source=CUSTOMER, column="days_late"),
+            "days",
+            "days past due at which the customer pays on average, negative before",
+            "客户平均逾期天数（提前为负）",
+            _NO_HISTORY,
+        ),
+        _customer(
+            "min_days_late",
+            Min(source=CUSTOMER, column="days_late"),
+            "days",
+            "days past due of its promptest payment, negative before",
+            "客户最短逾期天数（提前为负）",
+            _NO_HISTORY,
+        ),
+        _customer(
+            "last_days_late",
+            Last(source=CUSTOMER, column="days_late", at="closed_at"),
+            "days",
+            "days past due of the invoice settled last, negative before",
+            "最近结清发票逾期天数（提前为负）",
             _NO_HISTORY,
         ),
         at_issue("median_days_at_issue", "days", "median days to pay, as known at issue", "开票时客户付款天数中位数"),
