@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crm.schema import Table, date, flag, integer, moment, money, number, text, texts
+from crm.schema import Table, correctable, date, flag, integer, moment, money, number, text, texts
 
 PEOPLE_TABLES: tuple[Table, ...] = (
     Table(
@@ -88,7 +88,7 @@ PEOPLE_TABLES: tuple[Table, ...] = (
             text("partner_id", "Channel partner that registered it.", refers_to="partners", mutable=True),
             text("rep_id", "Owner now.", refers_to="reps", mutable=True),
             money("credit_limit", "Agreed credit limit, gross.", mutable=True),
-            integer("payment_terms_days", "Agreed days to pay.", unit="days", mutable=True),
+            correctable(integer("payment_terms_days", "Agreed days to pay.", unit="days")),
             text("external_credit_grade", "Grade bought from a credit bureau.", mutable=True),
             text("currency", "ISO 4217 code of the amounts."),
             moment("created_at", "When the account was created."),

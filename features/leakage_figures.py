@@ -173,13 +173,17 @@ def back_dated(generation: Generation, question: Question) -> Figure:
     """The share of events at or before the entity's creation, and the owner with the largest share of them."""
     stated = table(question.entity)
     key, began = stated.key[0], stated.clock
+    if not generation.has(question.entity):
+        return _unmeasured("back_dated_share", "no event yet", "还没有事件")
+    # An invoice has no owner of its own.
+    owner_id = "e.rep_id" if stated.has("rep_id") else "CAST(NULL AS VARCHAR)"
     with generation.engine() as engine:
         events = read_events(engine, event_of(question))
         engine.register("events", events)
         rows = engine.query(
-            "SELECT e.rep_id AS rep_id, COUNT(*) AS n, "
+            f"SELECT {owner_id} AS rep_id, COUNT(*) AS n, "
             f"COUNT(*) FILTER (WHERE v.happened_at <= e.{began}) AS n_back "
-            f"FROM {question.entity} AS e JOIN events AS v ON v.entity_id = e.{key} GROUP BY e.rep_id"
+            f"FROM {question.entity} AS e JOIN events AS v ON v.entity_id = e.{key} GROUP BY {owner_id}"
         ).to_pylist()
     n_events, n_back = (sum(row[name] for row in rows) for name in ("n", "n_back"))
     if n_events == 0:
@@ -188,7 +192,7 @@ def back_dated(generation: Generation, question: Question) -> Figure:
     judged = [row for row in rows if row["n"] >= LEAST_ENTITIES]
     worst = max(judged, key=lambda row: row["n_back"] / row["n"], default=None)
     owner = owner_zh = ""
-    if worst and worst["n_back"]:
+    if worst and worst["n_back"] and worst["rep_id"] is not None:
         most = worst["n_back"] / worst["n"]
         owner = f"; most of owner {worst['rep_id']}: {most:.1%}"
         owner_zh = f"；占比最高的负责人为 {worst['rep_id']}：{most:.1%}"

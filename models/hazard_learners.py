@@ -33,6 +33,8 @@ STRENGTH = 0.01
 one and the same end, and a C of 1 follows each of them; this one ranked best on earlier windows."""
 MAX_BIN = 63
 _MAX_KNOTS = 9
+_AHEAD_KNOTS = 5
+"""People pay around lines that lie ahead: a straight line could not tell before from behind."""
 NEVER = -30.0
 """Log-odds of a cause that training never saw."""
 
@@ -123,7 +125,7 @@ def fit_logistic(design: Design, seed: int) -> Learned:
         Basis(column, len(coding.categories), coding.field.kind, n_knots=2, is_straight=True)
         for coding, column in zip(codings, design.rows.T, strict=True)
     ]
-    moving = [Basis(column, 0, Kind.NUMBER, n_knots=2, is_straight=True) for column in varying[:, :-1].T]
+    moving = [Basis(column, 0, Kind.NUMBER, n_knots=_AHEAD_KNOTS, is_straight=False) for column in varying[:, :-1].T]
     n_step_knots = min(design.n_steps, _MAX_KNOTS)
     moving.append(Basis(varying[:, -1], 0, Kind.NUMBER, n_knots=n_step_knots, is_straight=False))
     fixed = [np.zeros((len(design.rows), 0)), *(basis.design(c) for basis, c in zip(bases, design.rows.T, strict=True))]

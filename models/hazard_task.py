@@ -15,6 +15,7 @@ from features.question import BadQuestion, Question
 from features.timed_set import TimedSet
 from models.headline import UNPAID, NextLine, age_and_due
 from models.person_period import MAX_PERIODS, Grid
+from models.splits import hash_shares
 from models.survival import Incidence
 from models.task import BaseTask
 
@@ -45,6 +46,8 @@ class HazardTask(BaseTask):
         drift.
     most_periods : int
         Person-periods that a fit is given; beyond it quiet ones are thinned and weigh more.
+    parts_of_event : frozenset of str
+        Fields that rightly come before the event, like a payment in part: the search for leaks passes them by.
     """
 
     event: str
@@ -55,6 +58,7 @@ class HazardTask(BaseTask):
     ahead: tuple[str, ...] = ()
     season_days: int = 0
     most_periods: int = MAX_PERIODS
+    parts_of_event: frozenset[str] = frozenset()
 
     @property
     def asked_event(self) -> str:
@@ -71,6 +75,15 @@ class HazardTask(BaseTask):
         """The rows with the answer to the task's question; unknown while it is."""
         absent = "" if self.lines is None else UNPAID
         return rows.within(self.headline_days, self.event, windows=self.windows(rows), absent=absent)
+
+    def searched(self, asked: TrainingSet) -> TrainingSet:
+        """The rows that a search for leaks looks at: one of each entity where its rows tell nearly the same."""
+        if self.lines is None:
+            return asked
+        # By the hash of its name an entity is looked at early, late or in between, the same way in every run.
+        names, first, size = np.unique(asked.entity_id, return_index=True, return_counts=True)
+        chosen = first + np.floor(hash_shares(names) * size).astype(np.intp)
+        return asked.take(np.sort(chosen)).without(self.parts_of_event)
 
     def answer(self, incidence: Incidence, windows: Floats) -> Floats:
         """The probability that the task speaks of, shape (n_rows,)."""

@@ -242,7 +242,7 @@ def asked_of(task: BaseTask, rows: TrainingSet | TimedSet) -> TrainingSet:
     """
     match task, rows:
         case HazardTask(), TimedSet():
-            return task.asked_of(rows)
+            return task.searched(task.asked_of(rows))
         case Task(), TrainingSet():
             return rows
     raise TypeError(f"{task.name} does not learn from a {type(rows).__name__}")
