@@ -137,10 +137,10 @@ def _with_details(row: AnswerRow, details: Mapping[str, object]) -> AnswerRow:
     if not details:
         return row
     own = dict(details)
-    event, horizon = own.pop("event", row.event), own.pop("horizon_days", row.horizon_days)
+    event, horizon = own.pop("event", None), own.pop("horizon_days", None)
     return replace(
         row,
-        event=None if event is None else str(event),
-        horizon_days=horizon if isinstance(horizon, int) else None,
+        event=row.event if event is None else str(event),
+        horizon_days=horizon if isinstance(horizon, int) else row.horizon_days,
         details=own,
     )

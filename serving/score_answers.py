@@ -26,13 +26,11 @@ _DEAL: JsonDict = {
 _CUSTOMER: JsonDict = {
     **EXAMPLE_ROW,
     "entity_id": "C-77",
-    "event": "customer left: nothing renewed, nothing bought",
+    "event": "no purchase within the window",
     "value_at_risk": 48200.0,
     "annual_value": 76400.0,
     "when": "2026-05-20",
     "loss_kind": "lapse",
-    "days_to_end": None,
-    "p_down_sell": None,
 }
 _AGREEMENT: JsonDict = {
     **_CUSTOMER,
@@ -40,8 +38,8 @@ _AGREEMENT: JsonDict = {
     "event": "agreement lost or renewed for less",
     "horizon_days": 151,
     "when": "2026-06-30",
-    "loss_kind": "loss",
-    "days_to_end": 91.0,
+    "loss_kind": "not_renewed",
+    "days_to_end": 91,
     "p_down_sell": 0.08,
 }
 _INVOICE: JsonDict = {
@@ -49,14 +47,17 @@ _INVOICE: JsonDict = {
     "entity_id": "I-9001",
     "event": "late",
     "horizon_days": 14,
+    "due_on": "2026-04-14",
+    "days_past_due": -14,
     "p_on_time": 0.37,
     "p_late": 0.55,
     "p_very_late": 0.08,
     "expected_pay_on": "2026-04-22",
     "open_amount": 40000.0,
-    "expected_cash_by_week": {"2026-04-13": 9200.0, "2026-04-20": 17800.0},
-    "due_on": "2026-04-14",
-    "days_past_due": -14.0,
+    "unallocated_amount": 1500.0,
+    "expected_cash_by_week": [{"week_on": "2026-03-30", "amount": 2100.0}, {"week_on": "2026-04-06", "amount": 4300.0}],
+    "expected_cash_later": 900.0,
+    "missing": [],
 }
 
 
@@ -90,39 +91,57 @@ class OpportunityRow(ScoreRow):
     )
 
 
-class _LossRow(ScoreRow):
-    value_at_risk: float | None = told(
-        "Probability times the value of a year, net, in currency units.", "风险金额（不含税）：概率乘以年度金额。"
-    )
-    annual_value: float | None = told("The value of a year, net, in currency units.", "年度金额（不含税）。")
-    when: str | None = told("When the loss is expected.", "预计流失时间。")
-    loss_kind: str | None = told("Which kind of loss is meant.", "流失类型。")
-    days_to_end: float | None = told(
-        "Days to the last day of the agreement; null where there is none.", "距合同到期天数；无到期日时为 null。"
-    )
-    p_down_sell: float | None = told(
-        "Probability, 0 to 1, that it is renewed for less; null where that is not asked.",
-        "降额续签的概率（0–1）；不适用时为 null。",
-    )
-
-
-class AccountRow(_LossRow):
+class AccountRow(ScoreRow):
     """One answered account."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_CUSTOMER]})
 
+    value_at_risk: float | None = told(
+        "Expected loss, in currency units: the probability times the value of a year.",
+        "风险金额：概率乘以年度金额。",
+    )
+    annual_value: float | None = told("The value of a year, in currency units.", "年度金额。")
+    when: date | None = told("The day by which it is decided.", "预计流失日期。")
+    loss_kind: str | None = told(
+        "Which loss is meant: not_renewed, lapse, down_sell or cancelled.",
+        "流失类型：not_renewed 到期未续、lapse 不再购买、down_sell 降额、cancelled 取消。",
+    )
 
-class AgreementRow(_LossRow):
+
+class AgreementRow(AccountRow):
     """One answered agreement."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_AGREEMENT]})
 
+    days_to_end: int | None = told("Days to the last day of the agreement.", "距合同到期天数。")
+    p_down_sell: float | None = told(
+        "The part of the probability, 0 to 1, that it is renewed for less instead of not at all.",
+        "其中降额续签的概率（0–1）。",
+    )
+
+
+class WeekOfCash(Answer):
+    """Money expected in one week."""
+
+    week_on: date = told("The week's Monday.", "该周周一。")
+    amount: float | None = told("Money expected in it, gross, in currency units.", "该周预计到账金额（含税）。")
+
+
+class MissingFigure(Answer):
+    """A figure that is not known, or not as it should be."""
+
+    figure: str = told("Name of the field.", "字段名。")
+    text_en: str = told("Why, in English.", "英文说明。")
+    text_zh: str = told("Why, in Chinese.", "中文说明。")
+
 
 class InvoiceRow(ScoreRow):
-    """One answered invoice."""
+    """One answered invoice; `event` is the next line it may cross unpaid: late, very_late or unpaid (30 more days)."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_INVOICE]})
 
+    due_on: date | None = told("The day on which it falls due.", "到期日。")
+    days_past_due: int | None = told("Days past due, negative before.", "逾期天数（未到期为负）。")
     p_on_time: float | None = told("Probability, 0 to 1, that it is paid by its due day.", "按期回款的概率（0–1）。")
     p_late: float | None = told(
         "Probability, 0 to 1, that it is paid late, but not very late.", "逾期（未达严重逾期）回款的概率（0–1）。"
@@ -135,12 +154,16 @@ class InvoiceRow(ScoreRow):
         "预计到账日：到该日到账与否的可能性各半；超出可知范围时为 null。",
     )
     open_amount: float | None = told("What is not paid yet, gross, in currency units.", "未回款金额（含税）。")
-    expected_cash_by_week: dict[str, float] | None = told(
-        "Money expected in each week, gross, in currency units, by the week's first day.",
-        "各周预计到账金额（含税），以周首日为键。",
+    unallocated_amount: float | None = told(
+        "Money of the customer that is on no invoice yet, gross, in currency units.", "客户已到账未核销金额（含税）。"
     )
-    due_on: date | None = told("The day on which it falls due.", "到期日。")
-    days_past_due: float | None = told("Days past due, negative before.", "逾期天数（未到期为负）。")
+    expected_cash_by_week: list[WeekOfCash] | None = told(
+        "What of the open amount is expected in each of 13 weeks.", "未来13周各周预计到账金额。"
+    )
+    expected_cash_later: float | None = told(
+        "What of it is expected later within a year, in currency units.", "其后一年内预计到账金额。"
+    )
+    missing: list[MissingFigure] | None = told("Figures that are not known, each with the reason.", "未知指标及原因。")
 
 
 class _TaskAnswer(Answer):
@@ -187,7 +210,7 @@ class InvoiceAnswer(_TaskAnswer):
     rows: list[InvoiceRow] = Field(description="One row an id or record, in the order of the request.")
 
 
-AnyRow: TypeAlias = ScoreRow | OpportunityRow | AgreementRow | InvoiceRow | NextProductRow
+AnyRow: TypeAlias = ScoreRow | OpportunityRow | AccountRow | AgreementRow | InvoiceRow | NextProductRow
 """A row of any task, as it was kept."""
 ROW_OF: dict[str, type[ScoreRow]] = {
     "leads": ScoreRow,

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
 
 import pytest
 from starlette.testclient import TestClient
 
+from crm.schema import Column, DType
 from crm.tables import table
+from features.catalogue import group_named
+from features.online import source_of
+from features.spec import Aggregate, Ratio, Source
+from serving.access import EVERYONE
+from serving.inputs import make_inputs
+from serving.record_view import RecordView
 from serving.score_answers import ROW_OF, own_fields
 from serving.score_tasks import scored_tasks
 
@@ -56,3 +65,87 @@ def test_own_fields_of_the_task_are_known_for_what_is_open(client: TestClient, f
     rows = [r for r in score(client, firm, entity, {"ids": ids_of(firm, entity)}) if r["status"] == "scored"]
     told = {name for name in own_fields(entity) if any(row[name] is not None for row in rows)}
     assert told
+
+
+def cell(value: object, dtype: DType) -> object:
+    """A stored value as a caller sends it."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    return value / 100 if dtype is DType.MONEY and isinstance(value, int) else value
+
+
+def sent(row: Mapping[str, object], columns: Iterable[Column]) -> Row:
+    return {one.name: cell(row[one.name], one.dtype) for one in columns if row.get(one.name) is not None}
+
+
+def own_lists(entity: str) -> dict[str, Source]:
+    """The lists of rows that belong to an entity itself, as a caller may send them."""
+    found = {"changes": Source(name="changes", table="changes", key="entity_id")}
+    for group in TASK_OF[entity].feature_groups:
+        for feature in group_named(group).features:
+            if isinstance(feature.primitive, Aggregate | Ratio) and not source_of(feature.primitive).reach:
+                found[source_of(feature.primitive).name] = source_of(feature.primitive)
+    return {name: source for name, source in found.items() if name != "promised"}
+
+
+def record_of(view: RecordView, entity: str, entity_id: str) -> Row:
+    """A stored entity as a caller would send it, with everything that belongs to it."""
+    key = table(entity).key[0]
+    (row,) = view.rows_where(entity, key, entity_id)
+    events: dict[str, list[Row]] = {}
+    for name, source in own_lists(entity).items():
+        if view.has(source.table):
+            rows = view.rows_where(source.table, source.key, entity_id)
+            kept = [one for one in rows if all(one.get(c.column) in c.values for c in source.where if c.op == "in")]
+            if name == "changes":
+                kept = [one for one in kept if one["entity"] == entity]
+            events[name] = [sent(one, table(source.table).columns) for one in kept]
+    return {**sent(row, table(entity).columns), "events": events}
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two answers are equal, numbers to a millionth."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return bool(other == pytest.approx(one, rel=1e-6, abs=1e-9))
+    return one == other
+
+
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_a_stored_entity_sent_as_a_record_with_its_events_scores_the_same(
+    client: TestClient, firm, entity: str
+) -> None:
+    state = client.app.state.service.live.states[TASK_OF[entity].name]
+    ids = [
+        r["entity_id"] for r in score(client, firm, entity, {"ids": ids_of(firm, entity)}) if r["status"] == "scored"
+    ]
+    ids = ids[:12]
+    at = state.record.watermark.isoformat()
+    by_id = score(client, firm, entity, {"ids": ids, "as_of": at})
+    records = [record_of(state.record, entity, one) for one in ids]
+    by_record = score(client, firm, entity, {"records": records, "as_of": at})
+    assert [r["entity_id"] for r in by_record] == ids
+    for one, other in zip(by_id, by_record, strict=True):
+        assert other["status"] == "scored", other["message"]
+        assert other["probability"] == pytest.approx(one["probability"], rel=1e-6)
+        assert [r["feature"] for r in other["reasons"]] == [r["feature"] for r in one["reasons"]]
+        for name in own_fields(entity):
+            assert same(one[name], other[name]), name
+
+
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_every_feature_of_a_record_is_that_of_the_stored_entity(client: TestClient, firm, entity: str) -> None:
+    state = client.app.state.service.live.states[TASK_OF[entity].name]
+    inputs = make_inputs(firm.config, state.record, state.champion, TASK_OF[entity])
+    at = state.record.watermark
+    ids = inputs.open_entities(at)[0][:12]
+    read = [inputs.form.read(record_of(state.record, entity, one)) for one in ids]
+    of_records = inputs.values(read, at, at, EVERYONE)
+    wrong: dict[str, object] = {}
+    for stored, asked in zip(inputs.rows(ids, at).to_pylist(), of_records, strict=True):
+        known = {name: None if value != value else value for name, value in stored.items()}
+        wrong |= {name: (known[name], asked[name]) for name in known if not same(known[name], asked[name])}
+    assert wrong == {}
