@@ -17,6 +17,7 @@ from features.invoice_rows import build_invoice_rows
 from features.labels import Event, build_labels, event_of, happened_at, label_rows
 from features.question import BadQuestion, Question
 from features.spine import build_spine
+from models.headline import LATE
 from models.task import BaseTask
 from serving.record_view import RecordView
 
@@ -28,7 +29,7 @@ class BaseRate:
     """The share of entities that had the event within the horizon after they came to be; None while none is mature."""
 
     event: str
-    horizon_days: int
+    horizon_days: int | None
     share: float | None
     n: int
 
@@ -36,8 +37,8 @@ class BaseRate:
 def read_base_rate(config: Config, record: RecordView, task: BaseTask) -> BaseRate:
     """The base rate of a task in the present record.
 
-    Leads and opportunities count from their creation, invoices from their issue; accounts and agreements at the
-    moments at which the task asks about them.
+    Leads and opportunities count from their creation; accounts and agreements at the moments at which the task asks
+    about them; of invoices it is the share that were paid late.
     """
     question = task.question.as_configured(config.tasks)
     try:
@@ -50,6 +51,8 @@ def read_base_rate(config: Config, record: RecordView, task: BaseTask) -> BaseRa
         labels = _LABELS.get(question.entity, _since_creation)(config, record, question)
     known = labels[np.isfinite(labels)]
     share = float(known.mean()) if len(known) else None
+    if question.entity == "invoices":
+        return BaseRate(event=LATE, horizon_days=None, share=share, n=len(known))
     phrase = event.phrase_en if event else question.event
     return BaseRate(event=phrase, horizon_days=question.horizon_days, share=share, n=len(known))
 
@@ -73,15 +76,13 @@ def _when_asked(config: Config, record: RecordView, question: Question) -> Label
     return label_rows(record.generation, question, spine)
 
 
-def _since_issue(config: Config, record: RecordView, question: Question) -> Labels:
+def _paid_late(config: Config, record: RecordView, question: Question) -> Labels:
     rows = build_invoice_rows(record.generation, zone=record.zone, weekly=False)
-    end = question.horizon_days
-    paid = (rows.is_paid & (rows.paid_days <= end)).astype(np.float64)
-    return np.where(rows.is_paid | (rows.watched_days >= end), paid, np.nan)
+    return rows.late(after_days=config.collection.late_days - 1)
 
 
 _LABELS: dict[str, Callable[[Config, RecordView, Question], Labels]] = {
     "accounts": _when_asked,
     "agreements": _when_asked,
-    "invoices": _since_issue,
+    "invoices": _paid_late,
 }

@@ -20,7 +20,7 @@ from crm.demo.export import export_company
 from crm.ingest import ingest
 from crm.mapping import read_mapping
 from crm.store import Generation, Store
-from features.timed_set import build_timed_set
+from features.timed_set import TimedSet
 from features.training_set import build_training_set
 from models.bundle import save_bundle
 from models.calibrator import IDENTITY
@@ -40,6 +40,7 @@ from serving.keys import make_key, make_user
 from serving.refresh import refresh_scores
 from serving.roles import SCORE_SCOPES, Role, Scope, Sees
 from serving.score_tasks import scored_tasks
+from serving.training import RowSource, read_rows
 
 SEED = 11
 REPORT = (
@@ -110,14 +111,15 @@ def fit_label(task: Task, generation: Generation, config: Config, learner: str) 
 
 
 def fit_hazards(task: HazardTask, generation: Generation, config: Config, learner: str) -> HazardPredictor:
-    rows = build_timed_set(generation, task.question, config=config)
+    rows = read_rows(generation, task, RowSource.RECORD, config=config)
+    assert isinstance(rows, TimedSet)
     fitted = fit_rows(task, rows, learner, even_grid(13, 7.0), seed=1)
     place = rows.outcomes.causes.index(task.event) + 1
     about = About(
         task=task.name,
         kind="hazard",
         learner=learner,
-        event=task.event,
+        event=task.event if task.lines is None else task.asked_event,
         horizon_days=task.headline_days,
         gap_days=0,
         base_rate=float((rows.outcomes.cause == place).mean()),
@@ -125,11 +127,7 @@ def fit_hazards(task: HazardTask, generation: Generation, config: Config, learne
         n_positives=int((rows.outcomes.cause == place).sum()),
     )
     return HazardPredictor(
-        about=about,
-        encoder=fitted.encoder,
-        model=fitted.model,
-        ahead_names=fitted.ahead_names,
-        lines=task.lines,
+        about=about, encoder=fitted.encoder, model=fitted.model, ahead_names=fitted.ahead_names, lines=task.lines
     )
 
 
