@@ -33,12 +33,13 @@ def demo(
     from models.task_files import task_named
     from serving.demo_company import build_demo, demo_config
     from serving.run_server import require_free, run_server
+    from serving.score_tasks import scored_tasks
 
     config = demo_config(folder)
     listen = port or config.serving.port
     if serve:
         require_free(config.serving.host, listen)
-    ready = build_demo(config, task_named("lead_score"), size=size, tell=note)
+    ready = build_demo(config, (*scored_tasks().values(), task_named("next_product")), size=size, tell=note)
     address = f"http://{config.serving.host}:{listen}"
     if as_json:
         print_json({"address": address, "keys": {key.login: key.text for key in ready.keys}})
@@ -50,16 +51,27 @@ def demo(
 
 
 def _show(ready: DemoReady, address: str, folder: Path) -> None:
-    typer.echo(f"\n{ready.n_scored:,} open leads have a score. Address: {address}  (documentation: {address}/docs)")
+    typer.echo(f"\nAddress: {address}  (documentation: {address}/docs)")
     typer.echo("Keys for 30 days, new ones at each call:")
     for key in ready.keys:
         typer.echo(f"  {key.login:<20} {key.text}")
-    body = json.dumps({"records": [EXAMPLE_LEAD]}, ensure_ascii=False)
     director = next(key for key in ready.keys if key.login == "demo-director")
     typer.echo(f"\nexport KEY={director.text}")
-    typer.echo(
-        f"curl -s {address}/v1/leads/score \\\n"
-        '  -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\\n'
-        f"  -d '{body}'"
-    )
+    for entity, body in _calls(ready).items():
+        typer.echo(
+            f"curl -s {address}/v1/{entity}/score \\\n"
+            '  -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\\n'
+            f"  -d '{json.dumps(body, ensure_ascii=False)}'"
+        )
     typer.echo(f"\nOther commands on this company: salescast --config {folder / 'salescast.yaml'} ...")
+
+
+def _calls(ready: DemoReady) -> dict[str, dict[str, object]]:
+    """A call for each kind of entity: a lead that comes with the request, and of the others those likeliest."""
+    from serving.score_tasks import TASK_OF
+
+    calls: dict[str, dict[str, object]] = {"leads": {"records": [EXAMPLE_LEAD]}}
+    for entity, task in TASK_OF.items():
+        if ready.likeliest.get(task) and entity not in calls:
+            calls[entity] = {"ids": list(ready.likeliest[task])}
+    return calls

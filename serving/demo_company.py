@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +24,14 @@ from serving.demo_forecast import forecast_demo
 from serving.demo_keys import make_demo_keys
 from serving.keys import MadeKey
 from serving.refresh import refresh_scores
+from serving.score_table import read_scores
+from serving.score_tasks import TASK_OF, lacking_tables
 from serving.training import train_task
 
 SETTINGS = "salescast.yaml"
 # Another seed than those used while the models were built.
 SEED = 20260101
+_SHOWN = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,18 +44,18 @@ class DemoReady:
         Its settings.
     readiness : Readiness
         What its record is good for.
-    champion : Published or None
-        What answers; None when every gate refused and the base rate is said.
-    n_scored : int
-        Open leads with a score.
+    champions : mapping of str to Published
+        What answers, by task; a task whose model every gate refused is not among them, and the base rate is said.
+    likeliest : mapping of str to tuple of str
+        By task, the open entities whose event is likeliest, a few.
     keys : tuple of MadeKey
         One of every role.
     """
 
     config: Config
     readiness: Readiness
-    champion: Published | None
-    n_scored: int
+    champions: Mapping[str, Published]
+    likeliest: Mapping[str, tuple[str, ...]]
     keys: tuple[MadeKey, ...]
 
 
@@ -81,7 +84,7 @@ def demo_config(folder: Path) -> Config:
 
 
 def build_demo(
-    config: Config, task: BaseTask, *, size: str, seed: int = SEED, tell: Callable[[str], None]
+    config: Config, tasks: Sequence[BaseTask], *, size: str, seed: int = SEED, tell: Callable[[str], None]
 ) -> DemoReady:
     """Make a demo company, take it in, train, promote, refresh and make keys; what stands already is kept.
 
@@ -89,7 +92,7 @@ def build_demo(
     ----------
     config : Config
         From `demo_config`.
-    task : BaseTask
+    tasks : sequence of BaseTask
         What to train.
     size : str
         `tiny`, `small`, `medium` or `large`.
@@ -111,26 +114,26 @@ def build_demo(
     report = ingest(store, read_mapping(mapping), folder, config=config, now=datetime.now(UTC))
     rows = sum(source.read for source in report.sources)
     tell(f"  {rows:,} rows of {len(report.sources)} files, {len(report.rejects)} rejected")
-    champion = current(config.champions_folder, task.name)
-    if champion is None or report.generation != before:
-        tell(f"train {task.name}")
-        trained = train_task(config, task)
-        test = trained.metrics.get("test", {})
-        tell(f"  {trained.status}: AUC {test.get('auc', float('nan')):.3f} on {trained.n_test:,} newer leads")
-        tell("promote")
-        try:
-            champion = promote(task, config=config, by="demo").published
-        except Refused as refused:
-            # A company too small for a model is a company like any other: it is served, with the base rate.
-            tell(f"  refused: {refused}")
-    n_scored = 0
-    if champion is None:
-        tell("  no model answers; every lead is answered with the base rate")
-    else:
-        tell("refresh")
-        n_scored = refresh_scores(config, task).n_scored
-    tell("keys")
     generation = store.current()
+    champions: dict[str, Published] = {}
+    likeliest: dict[str, tuple[str, ...]] = {}
+    for task in tasks:
+        lacking = lacking_tables(generation, task, config)
+        if lacking:
+            tell(f"{task.name}: not possible, the record has no {', '.join(lacking)}")
+            continue
+        champion = current(config.champions_folder, task.name)
+        if champion is None or report.generation != before:
+            champion = _train(config, task, champion, tell)
+        if champion is None:
+            tell("  no model answers; every row is answered with the base rate")
+            continue
+        champions[task.name] = champion
+        if task.entity in TASK_OF and TASK_OF[task.entity] == task.name:
+            tell(f"  {refresh_scores(config, task).n_scored:,} open {task.entity} scored")
+            scores = read_scores(config.scores_folder, task.name)
+            likeliest[task.name] = scores.likeliest(_SHOWN) if scores is not None else ()
+    tell("keys")
     engine = open_database(config.database.url)
     forecast_demo(config, engine, is_new=report.generation != before, tell=tell)
     keys = make_demo_keys(engine, generation, now=datetime.now(UTC))
@@ -138,7 +141,24 @@ def build_demo(
     return DemoReady(
         config=config,
         readiness=read_readiness(generation, config),
-        champion=champion,
-        n_scored=n_scored,
+        champions=champions,
+        likeliest=likeliest,
         keys=keys,
     )
+
+
+def _train(config: Config, task: BaseTask, champion: Published | None, tell: Callable[[str], None]) -> Published | None:
+    """The champion after a training: the one before where a gate refuses."""
+    tell(f"train {task.name}")
+    trained = train_task(config, task)
+    if trained.status == "refused":
+        tell(f"  refused: {trained.reason}")
+        return champion
+    test = trained.metrics.get("test", {})
+    tell(f"  {trained.status}: AUC {test.get('auc', float('nan')):.3f} on {trained.n_test:,} newer rows")
+    try:
+        return promote(task, config=config, by="demo").published
+    except Refused as refused:
+        # A company too small for a model is a company like any other: it is served, with the base rate.
+        tell(f"  refused: {refused}")
+        return champion

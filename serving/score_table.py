@@ -111,6 +111,11 @@ class ScoreTable:
         row["details"] = orjson.loads(str(row["details"]))
         return Scored(**row)
 
+    def likeliest(self, most: int) -> tuple[str, ...]:
+        """Ids of the entities of the highest probabilities, the highest first."""
+        scores = dict(zip(self._places, self._rows[SCHEMA.names.index("probability")], strict=True))
+        return tuple(sorted(scores, key=lambda one: (-float(str(scores[one])), one))[:most])
+
     def percentile(self, probability: float) -> int | None:
         """The share of open entities at or below a probability, in percent; None when there are none."""
         return percentile_among(self._sorted, probability)

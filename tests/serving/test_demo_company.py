@@ -26,9 +26,9 @@ def test_a_company_whose_model_is_refused_is_served_with_the_base_rate(
     )
     told: list[str] = []
 
-    ready = build_demo(config, TASK, size="tiny", tell=told.append)
+    ready = build_demo(config, [TASK], size="tiny", tell=told.append)
 
-    assert ready.champion is None
-    assert ready.n_scored == 0
+    assert ready.champions == {}
+    assert ready.likeliest == {}
     assert ready.keys
     assert "  refused: worse than the constant" in told

@@ -47,9 +47,15 @@ def test_ready_says_which_part_is_missing(tmp_path: Path, own_house) -> None:
         assert ask(client, own_house)[0]["status"] == "not_found"
 
 
-def test_ready_when_champion_and_record_are_there(client) -> None:
+def test_ready_says_of_every_task_what_it_has_and_waits_for_none_that_is_not_possible(client) -> None:
     answer = client.get("/health/ready")
-    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+    # It has opportunities, and no model of them yet.
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    parts = answer.json()["parts"]
+    assert (parts["lead_score.champion"], parts["lead_score.scores"]) == ("ready", "ready")
+    assert parts["win_probability.champion"].startswith("no model was promoted yet")
+    assert parts["churn_risk"] == "not possible: the record has no orders"
+    assert "churn_risk.champion" not in parts
 
 
 def test_without_a_champion_rows_say_so(own_house) -> None:
