@@ -17,6 +17,8 @@ from serving.errors import MOST_ERRORS, TABLE, FieldError, MalformedRequest, ans
 ROOT = Path(__file__).parents[2]
 # Exceptions that no request can raise, each with its reason; whatever else is new needs a row in the table.
 NEVER_IN_A_REQUEST = {
+    "crm.money.NoMeasure": "amounts are converted when panels are built, in training",
+    "crm.money.NoRate": "amounts are converted when panels are built, in training",
     "crm.tables.UnknownTable": "table names are written in the code",
     "crm.yaml_file.BadYaml": "settings are read before the start",
     "features.build.BadSpine": "spines are built by the service",
@@ -27,6 +29,7 @@ NEVER_IN_A_REQUEST = {
     "models.task_files.UnknownTask": "requests look tasks up among those that are served",
     "serving.auth.RouteWithoutScope": "the application does not start",
     "serving.errors.Refusal": "only its subclasses are raised",
+    "serving.forecast_table.BadForecast": "forecasts are loaded before they answer",
     "serving.keys.BadGrant": "keys are made by the command line",
     "serving.keys.UnknownUser": "keys are made by the command line",
     "serving.keys.UnknownKey": "keys are revoked by the command line",
