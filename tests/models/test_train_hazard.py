@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ from features.timed_set import TimedSet
 from models.bundle import read_card
 from models.calibrator import logit, sigmoid
 from models.champions import load_champion
-from models.choose_hazard import try_learners
+from models.choose_hazard import simplest_best, try_learners
 from models.hazard_bundle import HazardPredictor, load_hazard, save_hazard
 from models.hazard_fit import fit_rows, reachable_grid
 from models.person_period import even_grid
@@ -122,6 +123,14 @@ def test_a_blend_of_parts_that_stand_ready_is_the_blend_fitted_anew():
     assert logit(anew.incidence(past.take(window.rows)).by(28.0, "won")) == pytest.approx(window.log_odds[0])
 
 
+def test_a_blend_stands_for_its_parts_where_it_competes():
+    one, other = (SimpleNamespace(losses=np.stack([np.full(50, loss), np.ones(50)])) for loss in (0.9, 0.8))
+    parts = {"hazard_rate": [one], "hazard_logistic": [other]}
+    assert simplest_best(parts) == "hazard_logistic"
+    assert simplest_best({**parts, "hazard_booster": [other], "hazard_blend": [other]}) == "hazard_blend"
+    assert simplest_best({**parts, "hazard_booster": [other], "hazard_blend": [one]}) == "hazard_rate"
+
+
 def test_a_young_record_shortens_the_grid():
     rows = make_rows(300, 6)
     assert reachable_grid(even_grid(8, 7.0), rows.outcomes).n_steps == 8
@@ -130,8 +139,8 @@ def test_a_young_record_shortens_the_grid():
     assert reachable_grid(even_grid(8, 7.0), young.outcomes, least=10_000) is None
 
 
-def test_a_task_that_does_not_answer_through_every_door_is_not_listed():
-    assert TASK.name not in task_names()
+def test_a_task_is_listed_once_the_doors_answer_for_it():
+    assert (TASK.name in task_names()) == TASK.is_served
     assert task_named(TASK.name) is TASK
     with pytest.raises(UnknownTask):
         task_named("no_such_task")
