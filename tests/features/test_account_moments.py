@@ -277,9 +277,12 @@ def test_money_is_read_as_it_was_first_booked_and_cover_as_it_was_first_agreed(t
         )
     ]
     agreements = [covered("a", date(2026, 1, 11), date(2026, 12, 31))]
-    generation = record(tmp_path, orders=booked, agreements=agreements, changes=changes)
+    accounts = [{"account_id": "a", "created_at": START}]
+    generation = record(tmp_path, orders=booked, agreements=agreements, changes=changes, accounts=accounts)
     spine = pa.table({"entity_id": ["a", "a"], "as_of": pa.array([START + timedelta(days=n) for n in (20, 90)])})
     spine = spine.set_column(1, "as_of", spine.column("as_of").cast(pa.timestamp("us")))
     found = build_features(generation, ("customer_money", "customer_relation"), spine, zone=ZONE).to_pylist()
     assert [row["order_money_365d"] for row in found] == [600.0, 600.0]
     assert [row["days_covered"] for row in found] == [60.0, -10.0]
+    at_stake = build_training_set(generation, TASK.question, config=CONFIG, spine=spine)
+    assert at_stake.value.tolist() == [600.0, 600.0]

@@ -19,6 +19,7 @@ from models.metrics import Interval
 from models.report import RandomSplitGap, Segment
 from models.tasks.lead_score import TASK
 from models.train import Trained, fit_task
+from models.value import CAVEATS
 
 JUNK = {
     "en": "| junk | suspected | filled_in_batches: a\\|b |",
@@ -150,3 +151,13 @@ def test_segments_whose_level_is_off_beyond_chance_are_named(trained: Trained) -
     cards = write_cards(TASK, replace(trained.report, segments=segments), trained.predictor)
     assert "off beyond chance (5 % over all segments together) in: channel = web." in cards["en"]
     assert "channel = web。" in cards["zh"]
+
+
+def test_a_card_of_losses_speaks_of_losses(trained: Trained) -> None:
+    assert trained.predictor is not None
+    losses = write_cards(replace(TASK, tells_of="loss"), trained.report, trained.predictor)
+    gains = write_cards(TASK, trained.report, trained.predictor)
+    for language in ("en", "zh"):
+        assert CAVEATS["loss"][language] in losses[language]
+        assert WORDS[language]["effort_loss"] in losses[language]
+        assert CAVEATS["gain"][language] in gains[language]

@@ -116,3 +116,34 @@ def test_features_that_wait_for_history_are_counted_and_the_page_of_day_one_is_n
     generation = write(tmp_path / "later", opportunities=deals, changes=[change | {"occurred_at": START}])
     (later,) = [one for one in read_readiness(generation, Config()).tasks if one.task == "win_probability"]
     assert not any("wait for history" in reason for reason in later.reasons)
+
+
+def test_accounts_and_agreements_count_by_the_moments_at_which_they_are_asked_about(tmp_path: Path) -> None:
+    def agreement(name: str, renewed_to: str | None, signed: datetime) -> dict[str, object]:
+        return {
+            "agreement_id": name,
+            "account_id": name[0],
+            "kind": "subscription",
+            "signed_on": signed.date(),
+            "starts_on": signed.date(),
+            "ends_on": (signed + timedelta(days=180)).date(),
+            "net_amount": 100,
+            "renewed_to": renewed_to,
+            "recorded_at": signed,
+        }
+
+    rows = [agreement(f"{n}-1", f"{n}-2" if n % 2 else None, START) for n in range(4)]
+    rows += [agreement(f"{n}-2", None, START + timedelta(days=170)) for n in range(4) if n % 2]
+    accounts: list[dict[str, object]] = [{"account_id": str(n), "recorded_at": START} for n in range(4)]
+    orders: list[dict[str, object]] = [
+        {"order_id": str(n), "line": "1", "account_id": str(n), "ordered_at": START, "recorded_at": START}
+        for n in range(4)
+    ]
+    end: list[dict[str, object]] = [{"ticket_id": "t", "account_id": "0", "opened_at": END, "recorded_at": END}]
+    generation = write(tmp_path, accounts=accounts, agreements=rows, orders=orders, tickets=end)
+    found = {one.task: one for one in read_readiness(generation, Config()).tasks}
+    # The first agreements are settled by the end of July, what follows them ends with the record.
+    assert (found["renewal_risk"].n_known, found["renewal_risk"].n_events) == (4, 2)
+    assert (found["churn_risk"].n_known, found["churn_risk"].n_events) == (4, 2)
+    assert "expected_gap_days" not in found["churn_risk"].switched_off
+    assert "share_paid_late_365d" in found["churn_risk"].switched_off

@@ -65,3 +65,20 @@ def test_ridge_equals_scikit_learn() -> None:
     expected = LogisticRegression(C=0.25, tol=1e-9, max_iter=1000).fit(design, y)
     np.testing.assert_allclose(weights[1:], expected.coef_[0], atol=1e-4)
     assert weights[0] == pytest.approx(expected.intercept_[0], abs=1e-4)
+
+
+def test_a_prior_holds_few_rows_back_and_lets_many_speak(make_training_set: Make) -> None:
+    training_set = make_training_set(4000)
+    later = np.arange(3000, 4000)
+    y = training_set.label[later]
+
+    def loss(learner: str, n_rows: int) -> float:
+        fitted = fit_model(training_set, np.arange(n_rows), learner, seed=1)
+        return log_loss(y, sigmoid(fitted.log_odds(training_set, later)))
+
+    def spread(n_rows: int) -> float:
+        ridge, plain = (fit_model(training_set, np.arange(n_rows), name, seed=1) for name in ("ridge", "logistic"))
+        return float(ridge.log_odds(training_set, later).std() / plain.log_odds(training_set, later).std())
+
+    assert spread(100) < 0.5 < 0.8 < spread(3000)
+    assert loss("ridge", 3000) == pytest.approx(loss("logistic", 3000), abs=0.01)
