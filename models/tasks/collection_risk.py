@@ -51,5 +51,4 @@ TASK = HazardTask(
     folds=Folds(n_origins=2, test_share=0.25, calibration_share=0.25),
     gates=Gates(max_ece=0.03, min_positives_for_boosting=100, min_closed=30),
     details=collection_details,
-    is_served=False,
 )
