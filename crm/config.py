@@ -77,7 +77,7 @@ class CompanySection(Section):
 class TaskSection(Section):
     """Overrides one task's own file."""
 
-    event: str | None = Field(default=None, description="The outcome that counts: won, opportunity, qualified.")
+    event: str | None = Field(default=None, description="The outcome that counts, one that the task file lists.")
     horizon_days: Days | None = Field(default=None, description="Days within which it has to happen.")
     gap_days: Days | None = Field(default=None, description="Days between the score and the window.")
 
