@@ -11,6 +11,7 @@ import numpy as np
 from crm.config import Config
 from crm.consistency import Contradiction, find_contradictions
 from crm.engine import DuckDBEngine, quote_name, quote_text
+from crm.money import NoRate
 from crm.schema import DType
 from crm.settlements import can_be_derived
 from crm.store import Generation
@@ -19,11 +20,14 @@ from crm.tables_derived import DERIVED_TABLES
 from features.catalogue import group_named
 from features.first_seen import history_begins, unseen_rows
 from features.labels import EVENTS, label_rows
+from features.panel import read_panels
 from features.question import Question
 from features.spine import build_spine
 from models.hazard_task import HazardTask
+from models.series_candidates import DENSE_MONTHS
 from models.task import BaseTask, Task
 from models.task_files import task_named, task_names
+from models.tasks.sales_forecast import TASK as SALES_FORECAST
 
 # These are asked about again and again: whether they had the event is a matter of the moment.
 _ASKED_AGAIN = frozenset({"accounts", "agreements"})
@@ -80,7 +84,7 @@ class TaskReadiness:
     switched_off : tuple of str
         Features that the missing tables switch off.
     n_known, n_events : int
-        Entities whose outcome is known by now, and those that had the event.
+        Entities whose outcome is known by now, and those that had the event; of the forecast, closed months and series.
     needed_known, needed_events : int
         What a trained model (not a base rate) asks for, and what boosting asks for.
     """
@@ -141,7 +145,10 @@ def read_readiness(generation: Generation, config: Config) -> Readiness:
             history=DAY_ONE if days == 0 else KEPT,
             changes_since_days=days,
             tables=tuple(_table(engine, generation, name) for name in sorted(generation.tables)),
-            tasks=tuple(_task(engine, generation, config, task_named(name)) for name in task_names()),
+            tasks=(
+                *(_task(engine, generation, config, task_named(name)) for name in task_names()),
+                _forecast(generation, config),
+            ),
             contradictions=find_contradictions(generation),
         )
 
@@ -214,6 +221,39 @@ def _task(engine: DuckDBEngine, generation: Generation, config: Config, task: Ba
         n_events=n_events,
         needed_known=task.gates.min_closed,
         needed_events=task.gates.min_positives_for_boosting,
+    )
+
+
+def _forecast(generation: Generation, config: Config) -> TaskReadiness:
+    """The forecast has no rows with outcomes: what counts is how many months have closed, and of how many series."""
+    task, company = SALES_FORECAST, config.company
+    reason, months, series = "", 0, 0
+    try:
+        panels = read_panels(
+            generation, task.measures, generation.recorded_to, zone=company.zone, currency=company.currency
+        )
+    except NoRate as error:
+        panels, reason = {}, str(error)
+    if panels:
+        months = max(len(panel.months) for panel in panels.values())
+        series = sum(len(panel.nodes) for panel in panels.values())
+    elif not reason:
+        reason = "no table tells an amount by month"
+    status = NOT_POSSIBLE if not panels else READY
+    if panels and months < task.gates.min_closed:
+        status, reason = NOT_POSSIBLE, f"{months} closed months, {task.gates.min_closed} are needed"
+    elif panels and months < DENSE_MONTHS:
+        status, reason = DEGRADED, f"{months} closed months: no seasonal pattern before {DENSE_MONTHS}"
+    return TaskReadiness(
+        task=task.name,
+        status=status,
+        reasons=(reason,) if reason else (),
+        missing_tables=tuple(name for name in task.uses if not generation.has(name)),
+        switched_off=(),
+        n_known=months,
+        n_events=series,
+        needed_known=task.gates.min_closed,
+        needed_events=1,
     )
 
 

@@ -105,7 +105,7 @@ class SeriesModel:
             if rule is None:
                 continue
             at = {name: values[step - 1 : step] for name, values in said.items()}
-            value = floored(combine(at, rule.weights), floor)
+            value = floored(combine(at, rule.weights), floor) * rule.factor
             expected[step - 1] = value[0]
             if rule.radii.at:
                 quantiles[step - 1] = floored(spread(value, np.array([scale]), rule.radii), floor)[0]
@@ -177,6 +177,7 @@ def _rules_to(rules: Mapping[Cell, Rule]) -> list[dict[str, object]]:
             "bucket": bucket,
             # A list keeps the order in which weights are summed, and with it the last bit.
             "weights": [[name, weight] for name, weight in rule.weights.items()],
+            "factor": rule.factor,
             "n": rule.radii.n,
             "radii": list(rule.radii.at),
         }
@@ -192,6 +193,7 @@ def _rules_from(entries: list[dict[str, object]]) -> dict[Cell, Rule]:
         assert isinstance(radii, list)
         found[str(entry["measure"]), str(entry["level"]), int(str(entry["bucket"]))] = Rule(
             weights={str(name): float(weight) for name, weight in weights},
+            factor=float(str(entry["factor"])),
             radii=Radii(n=int(str(entry["n"])), at=tuple(float(radius) for radius in radii)),
         )
     return found

@@ -23,7 +23,7 @@ _WORDS = {
         "note": "WAPE is the sum of absolute errors over the sum of amounts; bias is positive when the forecast is too "
         "high. Differences are paired block bootstraps of months. {n_months} different months were judged.",
         "weights": "What counts how much (months 1-3)",
-        "weights_columns": "measure | level | answer | weights",
+        "weights_columns": "measure | level | answer | weights | times",
         "fan": "The next months",
         "limits": "Limits",
         "silent": "without a series",
@@ -41,7 +41,7 @@ _WORDS = {
         "note": "WAPE 为绝对误差之和除以金额之和；偏差为正表示预测偏高。差异为按月分块的配对自助法区间。"
         "共评估 {n_months} 个不同月份。",
         "weights": "各方法权重（提前1-3个月）",
-        "weights_columns": "指标 | 层级 | 作答 | 权重",
+        "weights_columns": "指标 | 层级 | 作答 | 权重 | 倍数",
         "fan": "未来各月",
         "limits": "局限",
         "silent": "没有序列",
@@ -144,7 +144,9 @@ def _weights(model: SeriesModel, language: str) -> list[list[str]]:
         rule = model.rule(measure, level, 1)
         if rule is not None:
             told = ", ".join(f"{name} {weight:.2f}" for name, weight in rule.weights.items())
-            rows.append([_measure(measure, language), _LEVELS[language].get(level, level), status, told])
+            rows.append(
+                [_measure(measure, language), _LEVELS[language].get(level, level), status, told, f"{rule.factor:.2f}"]
+            )
     return rows
 
 

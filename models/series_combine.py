@@ -47,10 +47,13 @@ class Rule:
         Weight of each candidate; they sum to 1.
     radii : Radii
         How far outcomes lay from the forecast.
+    factor : float
+        What the weighted candidates are multiplied by, because all of them follow growth late.
     """
 
     weights: Mapping[str, float]
     radii: Radii
+    factor: float = 1.0
 
 
 def weigh(ratios: Mapping[str, tuple[float, int]]) -> dict[str, float]:

@@ -9,8 +9,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from features.panel import Level
 from models.series_candidates import BASELINE
-from models.series_combine import Radii, Rule, combine, conformal_radii, floored, spread, weigh, widen
+from models.series_combine import PRIOR_POINTS, Radii, Rule, combine, conformal_radii, floored, spread, weigh, widen
 from models.series_points import Points
 from models.series_task import QUANTILES, SeriesTask
 
@@ -20,6 +21,7 @@ Cell: TypeAlias = tuple[str, str, int]
 
 # For a bucket that nothing was measured in: errors of a random walk grow with the root of the months ahead.
 _WIDEST_STEP = 2.0
+_MOST_CORRECTED = (0.5, 2.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,7 +32,7 @@ class Replayed:
     ----------
     expected, baseline : ndarray of float64, shape (n,)
         Of every point: the weighted forecast and the seasonal naive one.
-    quantiles, baseline_quantiles : ndarray of float64, shape (n, n_quantiles)
+    quantiles : ndarray of float64, shape (n, n_quantiles)
         NaN where nothing was known about errors yet.
     zero_share : ndarray of float64, shape (n,)
         Chance that a series that cannot be negative stays at nothing, by the quantiles; NaN as above.
@@ -43,7 +45,6 @@ class Replayed:
     expected: Floats
     baseline: Floats
     quantiles: Floats
-    baseline_quantiles: Floats
     zero_share: Floats
     rules: Mapping[Cell, Rule]
     baseline_rules: Mapping[Cell, Rule]
@@ -60,26 +61,45 @@ def learn(points: Points, task: SeriesTask) -> Replayed:
         Candidates and buckets.
     """
     n = len(points.cell)
-    expected, baseline = np.full(n, np.nan), points.said[BASELINE]
-    raw, naive_raw = np.full((n, len(QUANTILES)), np.nan), np.full((n, len(QUANTILES)), np.nan)
+    # Weighted candidates before and after the level is corrected: the correction is learned from the former.
+    combined, expected = np.full(n, np.nan), np.full(n, np.nan)
+    baseline = points.said[BASELINE]
+    raw = np.full((n, len(QUANTILES)), np.nan)
     for number in range(len(points.origins)):
         rows = points.origin == number
-        earlier = (points.origin < number) & np.isfinite(points.known_by[number])
-        rules = _rules(points, task, task.candidates, expected, earlier, points.known_by[number])
-        naive = _rules(points, task, (BASELINE,), baseline, earlier, points.known_by[number])
-        expected[rows] = _expected(points, rules, rows)
+        outcome = points.known_by[number]
+        earlier = (points.origin < number) & np.isfinite(outcome)
+        factors = _factors(points, combined, earlier, outcome)
+        rules = _rules(points, task, task.candidates, expected, earlier, outcome, factors)
+        combined[rows], expected[rows] = _expected(points, rules, rows)
         raw[rows] = _quantiles(points, rules, expected, rows)
-        naive_raw[rows] = _quantiles(points, naive, baseline, rows)
     known = np.isfinite(points.outcome)
+    factors = _factors(points, combined, known, points.outcome)
     return Replayed(
         expected=expected,
         baseline=baseline,
         quantiles=floored(raw, points.is_positive),
-        baseline_quantiles=floored(naive_raw, points.is_positive),
         zero_share=_zero_share(raw, points.is_positive),
-        rules=_rules(points, task, task.candidates, expected, known, points.outcome),
-        baseline_rules=_rules(points, task, (BASELINE,), baseline, known, points.outcome),
+        rules=_rules(points, task, task.candidates, expected, known, points.outcome, factors),
+        baseline_rules=_rules(points, task, (BASELINE,), baseline, known, points.outcome, {}),
     )
+
+
+def _factors(points: Points, combined: Floats, known: Mask, outcome: Floats) -> dict[tuple[str, int], float]:
+    """By measure and bucket, what the whole company came to over what was forecast of it, drawn to 1 by few months.
+
+    Every candidate follows growth late, so their mean stays below a company that grows. The correction is one for all
+    levels: learned level by level it follows the accidents of small series.
+    """
+    found = {}
+    for place, (measure, level, bucket) in enumerate(points.cells):
+        rows = known & (points.cell == place)
+        said = float(combined[rows].sum())
+        if level == Level.COMPANY and said > 0:
+            n_months = len(np.unique(points.month[rows]))
+            ratio = float(np.clip(outcome[rows].sum() / said, *_MOST_CORRECTED))
+            found[measure, bucket] = ratio ** (n_months / (n_months + PRIOR_POINTS))
+    return found
 
 
 def _zero_share(raw: Floats, is_positive: Mask) -> Floats:
@@ -92,7 +112,13 @@ def _zero_share(raw: Floats, is_positive: Mask) -> Floats:
 
 
 def _rules(
-    points: Points, task: SeriesTask, names: Sequence[str], expected: Floats, known: Mask, outcome: Floats
+    points: Points,
+    task: SeriesTask,
+    names: Sequence[str],
+    expected: Floats,
+    known: Mask,
+    outcome: Floats,
+    factors: Mapping[tuple[str, int], float],
 ) -> dict[Cell, Rule]:
     """The rule of every cell from points whose outcome is known."""
     n_buckets = len(task.buckets)
@@ -108,10 +134,9 @@ def _rules(
             if radii is None and found is not None:
                 radii = widen(found, _growth(task, bucket))
             found = radii or found
-            if radii is not None:
-                rules[points.cells[first + bucket]] = Rule(weights=weights, radii=radii)
-            else:
-                rules[points.cells[first + bucket]] = Rule(weights=weights, radii=Radii(n=0, at=()))
+            cell = points.cells[first + bucket]
+            factor = factors.get((cell[0], bucket), 1.0)
+            rules[cell] = Rule(weights=weights, factor=factor, radii=radii or Radii(n=0, at=()))
     return rules
 
 
@@ -133,15 +158,17 @@ def _ratios(points: Points, names: Sequence[str], outcome: Floats, rows: Mask) -
     return found
 
 
-def _expected(points: Points, rules: Mapping[Cell, Rule], rows: Mask) -> Floats:
-    found = np.full(len(rows), np.nan)
+def _expected(points: Points, rules: Mapping[Cell, Rule], rows: Mask) -> tuple[Floats, Floats]:
+    """The weighted candidates of the rows, and the same at the corrected level."""
+    found, corrected = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     for place, cell in enumerate(points.cells):
         here = rows & (points.cell == place)
         if here.any():
             said = {name: values[here] for name, values in points.said.items()}
-            found[here] = combine(said, rules[cell].weights)
-    # What can never be negative is not forecast so; trends of short series cross zero.
-    return floored(found, points.is_positive)[rows]
+            # What can never be negative is not forecast so; trends of short series cross zero.
+            found[here] = floored(combine(said, rules[cell].weights), points.is_positive[here])
+            corrected[here] = found[here] * rules[cell].factor
+    return found[rows], corrected[rows]
 
 
 def _quantiles(points: Points, rules: Mapping[Cell, Rule], expected: Floats, rows: Mask) -> Floats:

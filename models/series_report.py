@@ -12,7 +12,7 @@ from models.series_judge import Accuracy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesVersus:
-    """The challenger's rules against the champion's, on the same origins and candidates.
+    """The challenger's rules against the champion's, on the same origins and candidates, in months new to both.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ from models.registry import Registry, RegistryAway
 from models.series_bundle import SeriesModel, load_series, save_series
 from models.series_candidates import BASELINE
 from models.series_card import write_series_cards
-from models.series_combine import combine
+from models.series_combine import combine, floored
 from models.series_forecast import forecast_batch
 from models.series_gates import NOMINAL
 from models.series_judge import (
@@ -306,12 +306,15 @@ def _versus(
         rule = champion.rule(measure, level, task.buckets[bucket].first)
         here = points.cell == place
         if rule is not None and set(rule.weights) <= set(points.said):
-            other[here] = combine({name: values[here] for name, values in points.said.items()}, rule.weights)
-    rows = is_tested(points, task) & np.isfinite(other)
+            said = {name: values[here] for name, values in points.said.items()}
+            other[here] = floored(combine(said, rule.weights), points.is_positive[here]) * rule.factor
+    # The champion learned from everything before; only what came since is news to both.
+    is_news = points.month > np.datetime64(champion.fitted_until, "M")
+    rows = is_tested(points, task) & np.isfinite(other) & is_news
     is_newer = model.fitted_until > champion.fitted_until or set(model.answers) != set(champion.answers)
     if not rows.any():
         nothing = Interval(value=0.0, low=0.0, high=0.0)
-        return SeriesVersus(champion=entry.digest, is_newer=True, n=0, mase=nothing)
+        return SeriesVersus(champion=entry.digest, is_newer=is_newer, n=0, mase=nothing)
     gain = scaled_gain(points, replayed.expected, other, rows, seed=seed)
     return SeriesVersus(champion=entry.digest, is_newer=is_newer, n=int(rows.sum()), mase=gain)
 

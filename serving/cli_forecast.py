@@ -12,6 +12,7 @@ import typer
 from serving.cli_output import AsJson, config_of, note, print_json, print_rows, progress
 
 if TYPE_CHECKING:
+    from models.series_report import SeriesReport
     from serving.forecasting import Forecasted
 
 _COLUMNS = ("company", "month", "expected", "p10", "p90")
@@ -39,6 +40,27 @@ def forecast(context: typer.Context, as_json: AsJson = False) -> None:
         print_json(done)
         return
     _show(done)
+
+
+def show_accuracy(report: SeriesReport) -> None:
+    """Print the replayed past of each measure and level beside seasonal naive."""
+    rows = [
+        (
+            one.measure,
+            one.level,
+            one.n,
+            f"{one.wape:.3f}",
+            f"{one.baseline_wape:.3f}",
+            f"{one.gain.low:+.3f} to {one.gain.high:+.3f}",
+            f"{one.bias:+.0%}",
+            f"{one.coverage[80].value:.0%}",
+            one.verdict,
+        )
+        for one in report.accuracy
+        if one.bucket == "all"
+    ]
+    header = ("", "level", "points", "wape", "last year's", "difference", "bias", "inside 80 %", "")
+    print_rows(header, rows)
 
 
 def _show(done: Forecasted) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from serving.cli_errors import REFUSED, NotPossible
+from serving.cli_forecast import show_accuracy
 from serving.cli_output import AsJson, config_of, note, print_json, print_rows, progress
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def train(
 
 
 def _show(report: TrainReport) -> None:
+    from models.series_report import SeriesReport
+
     typer.echo(f"{report.task}: {report.status}" + (f" ({report.reason})" if report.reason else ""))
     if report.leakage:
         typer.echo("\nleft out:")
@@ -67,6 +70,17 @@ def _show(report: TrainReport) -> None:
     if report.status == "refused":
         return
     typer.echo(f"\n{report.n_train:,} rows to learn from, {report.n_test:,} to be judged on, {report.learner}")
+    if isinstance(report, SeriesReport):
+        show_accuracy(report)
+    else:
+        _show_metrics(report)
+    for limit in report.limits:
+        typer.echo(limit)
+    version = f"version {report.model_version}, run {report.run_id}" if report.model_version else "not in MLflow"
+    typer.echo(f"\nchallenger {report.digest[:12]} ({version}); `salescast promote {report.task}` lets it answer")
+
+
+def _show_metrics(report: TrainReport) -> None:
     rows = [(name, *(_figure(report.metrics, side, name) for side in report.metrics)) for name in SHOWN_METRICS]
     print_rows(("", *report.metrics), rows)
     gap = report.random_split_gap
@@ -77,10 +91,6 @@ def _show(report: TrainReport) -> None:
         )
     elif gap is not None:
         typer.echo(f"\nA random split shows no more: AUC {gap.auc_random:.3f}; in time {gap.auc_in_time:.3f}.")
-    for limit in report.limits:
-        typer.echo(limit)
-    version = f"version {report.model_version}, run {report.run_id}" if report.model_version else "not in MLflow"
-    typer.echo(f"\nchallenger {report.digest[:12]} ({version}); `salescast promote {report.task}` lets it answer")
 
 
 def _figure(metrics: Mapping[str, Mapping[str, float]], side: str, name: str) -> str:
@@ -130,9 +140,10 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
     """List what answered and what answers, by task."""
     from models.champions import history
     from models.task_files import task_names
+    from models.tasks.sales_forecast import TASK
 
     config = config_of(context)
-    found = {task: history(config.champions_folder, task) for task in task_names()}
+    found = {task: history(config.champions_folder, task) for task in (*task_names(), TASK.name)}
     if as_json:
         print_json(found)
         return

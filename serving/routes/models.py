@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
+from starlette.concurrency import run_in_threadpool
 
 from models.champions import history
 from models.task import BaseTask
+from models.tasks.sales_forecast import TASK as FORECAST
 from serving.auth import ModelReader
 from serving.champion import Champion
 from serving.door import GuardedRoute, chinese, json_answer, problems
 from serving.errors import UnknownThing
+from serving.forecast_model import figures_of, read_forecast_model, versions_of
 from serving.model_schemas import ModelCard, ModelList
 from serving.service import Service, ServiceOf
 
@@ -31,7 +32,9 @@ TaskName = Annotated[str, Path(pattern=r"^[a-z_]{1,40}$", examples=["lead_score"
 )
 async def list_models(_reader: ModelReader, service: ServiceOf) -> Response:
     """All tasks and the model that answers for each."""
-    return json_answer({"models": [_summary(task, _champion(service, task)) for task in service.every_task.values()]})
+    scored = [_summary(task, _champion(service, task)) for task in service.every_task.values()]
+    forecast = await run_in_threadpool(read_forecast_model, service.config.champions_folder)
+    return json_answer({"models": [*scored, forecast["model"]]})
 
 
 @router.get(
@@ -43,9 +46,11 @@ async def list_models(_reader: ModelReader, service: ServiceOf) -> Response:
 )
 async def read_model(task: TaskName, _reader: ModelReader, service: ServiceOf) -> Response:
     """The champion of one task: its card, its history, its figures."""
+    if task == FORECAST.name:
+        return json_answer(await run_in_threadpool(read_forecast_model, service.config.champions_folder))
     stated = service.every_task.get(task)
     if stated is None:
-        raise UnknownThing(f"There is no such task; there are {', '.join(service.every_task)}.")
+        raise UnknownThing(f"There is no such task; there are {', '.join((*service.every_task, FORECAST.name))}.")
     champion = _champion(service, stated)
     entries = history(service.config.champions_folder, stated.name)
     return json_answer(
@@ -55,10 +60,7 @@ async def read_model(task: TaskName, _reader: ModelReader, service: ServiceOf) -
             "card_zh": champion.cards["zh"] if champion else None,
             "inputs": [field.name for field in champion.predictor.encoder.fields] if champion else [],
             "figures": figures_of(champion.report) if champion else {},
-            "versions": [
-                {"version": e.version, "digest": e.digest, "published_at": e.published_at, "action": e.action}
-                for e in entries
-            ],
+            "versions": versions_of(entries),
         }
     )
 
@@ -81,20 +83,3 @@ def _summary(task: BaseTask, champion: Champion | None) -> dict[str, object]:
         "base_rate": about.base_rate if about else None,
         "fitted_until": about.fitted_until if about else None,
     }
-
-
-def figures_of(report: Mapping[str, object]) -> dict[str, float | None]:
-    """The metrics of a training report as flat names.
-
-    Examples
-    --------
-    >>> figures_of({"metrics": {"test": {"auc": 0.9}, "baseline": {"auc": 0.8}}})
-    {'test.auc': 0.9, 'baseline.auc': 0.8}
-    """
-    metrics = report.get("metrics")
-    found: dict[str, float | None] = {}
-    for part, values in metrics.items() if isinstance(metrics, Mapping) else ():
-        for name, value in values.items() if isinstance(values, Mapping) else ():
-            if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-                found[f"{part}.{name}"] = float(value) if value is not None and math.isfinite(value) else None
-    return found

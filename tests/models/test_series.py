@@ -155,6 +155,19 @@ def test_outcomes_after_an_origin_do_not_change_what_was_said_at_it() -> None:
     assert np.array_equal(learn(points, PLAIN).quantiles[known], learn(other, PLAIN).quantiles[known], equal_nan=True)
 
 
+def test_a_company_that_grows_is_corrected_at_every_level_alike() -> None:
+    values = noise(72) * 1.02 ** np.arange(72)
+    _, points = walk(values)
+    replayed = learn(points, PLAIN)
+    factors = {(cell[1], cell[2]): rule.factor for cell, rule in replayed.rules.items()}
+    tested = is_tested(points, PLAIN)
+    shrunk = points.said["recent_mean"][tested] - points.outcome[tested]
+
+    assert all(1.0 < factors["company", bucket] == factors["region", bucket] for bucket in range(4))
+    assert abs((replayed.expected - points.outcome)[tested].mean()) < abs(shrunk.mean())
+    assert {rule.factor for rule in replayed.baseline_rules.values()} == {1.0}
+
+
 def test_the_test_points_are_of_the_newest_origins_of_each_distance() -> None:
     _, points = walk(noise(60))
     tested = is_tested(points, PLAIN)
