@@ -143,5 +143,6 @@ def _value_error(name: str, test: TimedSet, p: Floats, other: Floats | None, see
         high=float(high),
         baseline=None if other is None else error(every, other),
         protocol="sum of amount x P(approved within 28 days) against the amount approved, mean absolute error over the "
-        f"test weeks as a share of what was approved; {_PROTOCOL}",
+        "test weeks as a share of what was approved; fewer were approved in the test weeks, the end of a year, than in "
+        f"the weeks learned from, which no earlier window foretold: every level is too high; {_PROTOCOL}",
     )

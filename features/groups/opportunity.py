@@ -141,7 +141,7 @@ OPPORTUNITY_CHANGES = FeatureGroup(
             unit="days",
             null="no expected day",
             group="stage",
-            en="days by which the expected close was put off, negative when brought forward",
+            en="how far the expected close was put off, negative when brought forward",
             zh="预计成交日累计推迟天数（提前为负）",
         ),
         feature(
@@ -171,7 +171,7 @@ OPPORTUNITY_CHANGES = FeatureGroup(
             unit="share",
             null="no change of stage",
             group="stage",
-            en="share of the stage changes that led to a stage not entered before, low after moves back",
+            en="share of stage changes that entered a new stage, low after moves back",
             zh="进入新阶段的变更占比（有回退则偏低）",
         ),
         feature(
@@ -289,8 +289,8 @@ OPPORTUNITY_OWNER = FeatureGroup(
             unit="share",
             null="no owner",
             group="owner",
-            en="win rate of the owner over two years, drawn to one in three while few deals are closed",
-            zh="负责人近两年赢单率（样本少时向三分之一收缩）",
+            en="win rate of the owner over two years, few deals counted with care",
+            zh="负责人近两年赢单率（样本少时趋向常见水平）",
         ),
         feature(
             "n_open_deals_of_rep",

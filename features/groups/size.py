@@ -15,8 +15,8 @@ CUSTOMER_SIZE = FeatureGroup(
             unit="people",
             null="not filled in",
             group="account",
-            en="employees",
-            zh="员工人数",
+            en="employees of the company",
+            zh="企业员工数",
         ),
     ),
 )
