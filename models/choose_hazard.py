@@ -140,13 +140,14 @@ def _learners(task: HazardTask, rows: TimedSet) -> tuple[str, ...]:
     return tuple(name for name in task.candidates if is_enough or name not in BOOSTED)
 
 
-def simplest_best(tried: dict[str, list[Window]]) -> str:
+def simplest_best(tried: dict[str, list[Window]], *, is_blended: bool = True) -> str:
     """The simplest learner that no other beats by more than the standard error of the paired difference of losses.
 
-    Where a blend competes it stands for its parts: on the earlier windows of three demo companies it lost less at the
-    headline than either part each time, while the losses of single steps let now one part win and now the other.
+    Where a blend competes and `is_blended` it stands for its parts: on the earlier windows of three demo companies
+    it lost less at the headline than either part each time, while the losses of single steps let now one part win and
+    now the other.
     """
-    learners = [name for name in tried if not (BLEND in tried and name in BLENDED)]
+    learners = [name for name in tried if not (is_blended and BLEND in tried and name in BLENDED)]
     best = learners[0]
     if not tried[best]:
         return best

@@ -108,7 +108,9 @@ def fit_hazard_task(
     tried = try_learners(task, past, start, grid, seed=seed, on_progress=on_progress)
     numbers = np.flatnonzero(rows.as_of < start)
     is_absence = task.lines is not None
-    choice = choice_of(simplest_best(tried), tried, place, numbers, is_absence=is_absence)
+    # Where every day of the curve is part of the answer, the losses of single steps decide.
+    best = simplest_best(tried, is_blended=task.lines is None)
+    choice = choice_of(best, tried, place, numbers, is_absence=is_absence)
     reason = _no_signal(task, asked, choice, seed=seed)
     if reason:
         choice = choice_of(task.candidates[0], tried, place, numbers, is_absence=is_absence)

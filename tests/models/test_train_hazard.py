@@ -129,6 +129,8 @@ def test_a_blend_stands_for_its_parts_where_it_competes():
     assert simplest_best(parts) == "hazard_logistic"
     assert simplest_best({**parts, "hazard_booster": [other], "hazard_blend": [other]}) == "hazard_blend"
     assert simplest_best({**parts, "hazard_booster": [other], "hazard_blend": [one]}) == "hazard_rate"
+    apart = {**parts, "hazard_blend": [other]}
+    assert (simplest_best(apart), simplest_best(apart, is_blended=False)) == ("hazard_blend", "hazard_logistic")
 
 
 def test_a_young_record_shortens_the_grid():
