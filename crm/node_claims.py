@@ -23,7 +23,7 @@ AHEAD_DAYS = 91
 """A node is asked about from so many days before its planned day: as far as cash is expected by week."""
 BILLED_SHARE = 0.1
 """From this share of billed nodes on the company bills its nodes, and those without an invoice wait for one."""
-READ = ("installments", "agreements")
+_STAND_IN = frozenset({"installments", "agreements", "receipt_allocations"})
 _NO_BILLS = pa.schema([("invoice_id", pa.string()), ("billed_on", pa.date32()), ("recorded_at", pa.timestamp("us"))])
 
 _NODES = f"""
@@ -47,6 +47,11 @@ JOIN invoices AS i ON i.installment_id = n.installment_id
 """
 
 
+def is_on_record(name: str, tables: Collection[str]) -> bool:
+    """Whether a table has rows, or nodes that stand in for invoices where there are none."""
+    return name in tables or (name == "invoices" and set(tables) >= _STAND_IN)
+
+
 def register_node_claims(engine: Engine, tables: Collection[str], zone: ZoneInfo) -> frozenset[str]:
     """Let `invoices` and `changes` of an engine speak of unbilled nodes too; the tables that can be read then.
 
@@ -65,7 +70,7 @@ def register_node_claims(engine: Engine, tables: Collection[str], zone: ZoneInfo
     not on record have no customer and are left out.
     """
     engine.register("billed_nodes", _NO_BILLS.empty_table())
-    if not {"installments", "agreements", "receipt_allocations"} <= set(tables):
+    if not set(tables) >= _STAND_IN:
         return frozenset(tables)
     for name in ("invoices", "changes"):
         if name not in tables:

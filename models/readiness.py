@@ -12,6 +12,7 @@ from crm.config import Config
 from crm.consistency import Contradiction, find_contradictions
 from crm.engine import DuckDBEngine, quote_name, quote_text
 from crm.money import NoRate
+from crm.node_claims import is_on_record
 from crm.schema import DType
 from crm.settlements import can_be_derived
 from crm.store import Generation
@@ -19,6 +20,7 @@ from crm.tables import TABLES, table
 from crm.tables_derived import DERIVED_TABLES
 from features.catalogue import group_named
 from features.first_seen import history_begins, unseen_rows
+from features.invoice_rows import build_invoice_rows
 from features.labels import EVENTS, label_rows
 from features.panel import read_panels
 from features.question import Question
@@ -187,7 +189,7 @@ def _task(engine: DuckDBEngine, generation: Generation, config: Config, task: Ba
     question = task.question.as_configured(config.tasks)
     event = EVENTS.get((task.entity, question.event))
     needed = tuple(dict.fromkeys((*task.needs, *(event.needs if event else ()))))
-    lacking = tuple(name for name in needed if not generation.has(name))
+    lacking = tuple(name for name in needed if not is_on_record(name, _held(generation)))
     unused = tuple(name for name in task.uses if name not in needed and not generation.has(name))
     flat = _observed(engine, generation, task.name)
     reasons: list[str] = []
@@ -276,6 +278,8 @@ def _counts(
     question = task.question.as_configured(config.tasks)
     if task.entity in _ASKED_AGAIN and not (isinstance(task, Task) and task.build_rows is not None):
         return _counts_of_rows(generation, config, question)
+    if task.entity == "invoices":
+        return _counts_of_claims(generation, config, question)
     window = timedelta(days=question.horizon_days + question.gap_days)
     reach = generation.recorded_to.replace(tzinfo=None) - window
     dtype = "DATE" if stated.column(str(stated.clock)).dtype is DType.DATE else "TIMESTAMP"
@@ -294,6 +298,13 @@ def _counts_of_rows(generation: Generation, config: Config, question: Question) 
     label = label_rows(generation, question, spine)
     entity = spine.column("entity_id").to_numpy()
     return len(set(entity[np.isfinite(label)])), len(set(entity[label == 1.0]))
+
+
+def _counts_of_claims(generation: Generation, config: Config, question: Question) -> tuple[int, int]:
+    """Invoices, and nodes that nobody bills, that were watched for the window, and those that were paid."""
+    rows = build_invoice_rows(generation, zone=config.company.zone, weekly=False)
+    watched = rows.followed_days >= question.horizon_days
+    return int((watched | rows.is_paid).sum()), int(rows.is_paid.sum())
 
 
 def _waiting(generation: Generation, task: BaseTask) -> int:
@@ -315,8 +326,12 @@ def _switched_off(generation: Generation, task: BaseTask) -> Iterator[str]:
 
 def _can_read(generation: Generation, name: str) -> bool:
     if name in DERIVED_TABLES:
-        return can_be_derived(name, [each for each in generation.tables if generation.rows(each)])
-    return generation.has(name)
+        return can_be_derived(name, _held(generation))
+    return is_on_record(name, _held(generation))
+
+
+def _held(generation: Generation) -> list[str]:
+    return [name for name in generation.tables if generation.rows(name)]
 
 
 def _tables_of(spec: object) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crm.config import Config
+from crm.node_claims import is_on_record
 from crm.store import Generation
 from features.labels import EVENTS
 from models.task import BaseTask
@@ -35,7 +36,8 @@ def lacking_tables(generation: Generation, task: BaseTask, config: Config) -> tu
     question = task.question.as_configured(config.tasks)
     event = EVENTS.get((task.entity, question.event))
     needed = dict.fromkeys((*task.needs, *(event.needs if event else ())))
-    lacking = tuple(name for name in needed if not generation.has(name))
+    held = [name for name in generation.tables if generation.rows(name)]
+    lacking = tuple(name for name in needed if not is_on_record(name, held))
     return () if lacking and _is_observed(generation, task.name) else lacking
 
 

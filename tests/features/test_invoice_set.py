@@ -15,7 +15,9 @@ from crm.tables import table
 from features.invoice_rows import settled_moments
 from features.invoice_set import build_invoice_set
 from features.timed_set import TimedSet
+from models.readiness import read_readiness
 from models.tasks.collection_risk import TASK
+from serving.score_tasks import lacking_tables
 
 CONFIG = Config(company=CompanySection(time_zone="UTC"))
 N_NODES = 30
@@ -65,6 +67,14 @@ def test_company_without_invoices_has_its_nodes_asked_about(generation: Generati
     windows = TASK.windows(rows)
     assert windows[first[0]] == 60.0
     assert np.nanmean(TASK.asked_of(rows).label) > 0.8
+
+
+def test_nodes_make_the_task_ready_where_there_are_no_invoices(generation: Generation) -> None:
+    told = next(task for task in read_readiness(generation, CONFIG).tasks if task.task == "collection_risk")
+    assert told.status != "not_possible"
+    assert (told.n_known, told.n_events) == (26, 21)
+    assert not {"gross_amount", "days_past_due"} & set(told.switched_off)
+    assert lacking_tables(generation, TASK, CONFIG) == ()
 
 
 def test_settled_nodes_are_known_to_the_search_for_leaks(generation: Generation) -> None:
