@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect, select
+from sqlalchemy import Engine, delete, inspect, select, update
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from crm.app_database import BadDatabase, Base, User, connect_database, migrate, open_database
+from crm.app_database import BadDatabase, Base, ForecastRun, User, connect_database, migrate, open_database
 
 
 @pytest.fixture
@@ -87,4 +88,32 @@ def test_postgresql_gets_the_same_tables_from_workers_that_start_at_once(postgre
         }
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def published_run() -> ForecastRun:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    told = {"task": "sales_forecast", "made_by": "b", "record_digest": "d", "model_version": "1", "model_digest": "e"}
+    return ForecastRun(run_id="r", made_at=now, as_of=now, n_rows=0, **told)
+
+
+def assert_forecasts_stay(engine: Engine) -> None:
+    with Session(engine) as session:
+        session.add(published_run())
+        session.commit()
+    for statement in (update(ForecastRun).values(n_rows=1), delete(ForecastRun)):
+        with Session(engine) as session, pytest.raises(DatabaseError, match="never changed"):
+            session.execute(statement)
+    with Session(engine) as session:
+        assert session.scalars(select(ForecastRun.n_rows)).all() == [0]
+
+
+def test_sqlite_refuses_to_change_a_published_forecast(engine: Engine) -> None:
+    assert_forecasts_stay(engine)
+
+
+@pytest.mark.slow
+def test_postgresql_refuses_to_change_a_published_forecast(postgres_url: str) -> None:
+    engine = open_database(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+    assert_forecasts_stay(engine)
     engine.dispose()

@@ -31,6 +31,7 @@ from serving.forecast_schemas import AccuracyAnswer, ForecastAnswer
 from serving.forecast_table import POINTER
 from serving.forecasting import Forecasted, publish_forecast
 from serving.keys import make_key, make_user
+from serving.model_schemas import ModelCard
 from serving.roles import Role, Sees
 
 NOW = datetime(2026, 4, 1, 3, tzinfo=UTC)
@@ -256,6 +257,18 @@ def test_bad_parameters_are_problems_and_never_repeated(house: House, params: di
 def test_odd_characters_of_a_node_find_nothing(house: House) -> None:
     for node in ("\x00", "' OR 1=1 --", "\u202e", "区域", "%2e%2e/"):
         assert house.get(node=node).status_code == 404
+
+
+def test_the_model_behind_the_forecast_is_told_like_the_others(house: House) -> None:
+    answer = house.get("/v1/models/sales_forecast").json()
+    listed = house.get("/v1/models").json()["models"]
+
+    ModelCard.model_validate(answer)
+    assert answer["model"]["kind"] == "series"
+    assert answer["model"]["fitted_until"] == "2026-02"
+    assert answer["card_zh"] == "# 卡"
+    assert [entry["action"] for entry in answer["versions"]] == ["promote"]
+    assert answer["model"] in listed
 
 
 def test_the_ledger_holds_every_row_that_was_published(house: House) -> None:
