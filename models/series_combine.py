@@ -143,6 +143,21 @@ def widen(radii: Radii, factor: float) -> Radii:
     return Radii(n=0, at=tuple(radius * factor for radius in radii.at))
 
 
+def stretch(radii: Radii, below: float, above: float) -> Radii:
+    """Radii with the half below the middle and the half above it multiplied, from the middle outwards.
+
+    Examples
+    --------
+    >>> stretch(Radii(n=9, at=(-1.0, 0.5, 1.0)), 1.0, 2.0).at
+    (-1.0, 0.5, 1.5)
+    """
+    if not radii.at:
+        return radii
+    middle = radii.at[len(radii.at) // 2]
+    at = (middle + (radius - middle) * (below if radius < middle else above) for radius in radii.at)
+    return Radii(n=radii.n, at=tuple(at))
+
+
 def spread(expected: Floats, scale: Floats, radii: Radii) -> Floats:
     """Quantiles around forecasts, shape (n, n_quantiles), never falling from left to right.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -11,7 +11,18 @@ import numpy.typing as npt
 
 from features.panel import Level
 from models.series_candidates import BASELINE
-from models.series_combine import PRIOR_POINTS, Radii, Rule, combine, conformal_radii, floored, spread, weigh, widen
+from models.series_combine import (
+    PRIOR_POINTS,
+    Radii,
+    Rule,
+    combine,
+    conformal_radii,
+    floored,
+    spread,
+    stretch,
+    weigh,
+    widen,
+)
 from models.series_points import Points
 from models.series_task import QUANTILES, SeriesTask
 
@@ -22,6 +33,9 @@ Cell: TypeAlias = tuple[str, str, int]
 # For a bucket that nothing was measured in: errors of a random walk grow with the root of the months ahead.
 _WIDEST_STEP = 2.0
 _MOST_CORRECTED = (0.5, 2.0)
+_MOST_STRETCHED = 2.0
+STRETCH_MONTHS = 6
+_TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,7 +78,8 @@ def learn(points: Points, task: SeriesTask) -> Replayed:
     # Weighted candidates before and after the level is corrected: the correction is learned from the former.
     combined, expected = np.full(n, np.nan), np.full(n, np.nan)
     baseline = points.said[BASELINE]
-    raw = np.full((n, len(QUANTILES)), np.nan)
+    # Ranges before and after they are stretched: by how much is learned from the former.
+    plain, raw = np.full((n, len(QUANTILES)), np.nan), np.full((n, len(QUANTILES)), np.nan)
     for number in range(len(points.origins)):
         rows = points.origin == number
         outcome = points.known_by[number]
@@ -72,15 +87,18 @@ def learn(points: Points, task: SeriesTask) -> Replayed:
         factors = _factors(points, combined, earlier, outcome)
         rules = _rules(points, task, task.candidates, expected, earlier, outcome, factors)
         combined[rows], expected[rows] = _expected(points, rules, rows)
+        plain[rows] = _quantiles(points, rules, expected, rows)
+        rules = _stretched(rules, _stretches(points, plain, earlier, outcome))
         raw[rows] = _quantiles(points, rules, expected, rows)
     known = np.isfinite(points.outcome)
     factors = _factors(points, combined, known, points.outcome)
+    rules = _rules(points, task, task.candidates, expected, known, points.outcome, factors)
     return Replayed(
         expected=expected,
         baseline=baseline,
         quantiles=floored(raw, points.is_positive),
         zero_share=_zero_share(raw, points.is_positive),
-        rules=_rules(points, task, task.candidates, expected, known, points.outcome, factors),
+        rules=_stretched(rules, _stretches(points, plain, known, points.outcome)),
         baseline_rules=_rules(points, task, (BASELINE,), baseline, known, points.outcome, {}),
     )
 
@@ -99,6 +117,34 @@ def _factors(points: Points, combined: Floats, known: Mask, outcome: Floats) -> 
             n_months = len(np.unique(points.month[rows]))
             ratio = float(np.clip(outcome[rows].sum() / said, *_MOST_CORRECTED))
             found[measure, bucket] = ratio ** (n_months / (n_months + PRIOR_POINTS))
+    return found
+
+
+def _stretches(points: Points, plain: Floats, known: Mask, outcome: Floats) -> dict[str, tuple[float, float]]:
+    """By level, what the lower and upper half of the 80 % range must be multiplied by to have held what it promised.
+
+    Where outcomes drift, residuals of earlier origins are too small for later ones; how much too small was seen too.
+    Never below 1, and drawn to 1 by few months.
+    """
+    low, middle, high = (QUANTILES.index(share) for share in (0.1, 0.5, 0.9))
+    level_of = np.array([level for _, level, _ in points.cells])[points.cell]
+    told = known & np.isfinite(plain[:, 0])
+    found = {}
+    for level in np.unique(level_of[told]).tolist():
+        rows = told & (level_of == level)
+        above = (outcome[rows] - plain[rows, middle]) / np.maximum(plain[rows, high] - plain[rows, middle], _TINY)
+        below = (plain[rows, middle] - outcome[rows]) / np.maximum(plain[rows, middle] - plain[rows, low], _TINY)
+        n_months = len(np.unique(points.month[rows]))
+        needed = np.clip([np.quantile(below, 0.9), np.quantile(above, 0.9)], 1.0, _MOST_STRETCHED)
+        found[level] = tuple((needed ** (n_months / (n_months + STRETCH_MONTHS))).tolist())
+    return found
+
+
+def _stretched(rules: Mapping[Cell, Rule], by: Mapping[str, tuple[float, float]]) -> dict[Cell, Rule]:
+    found = {}
+    for cell, rule in rules.items():
+        below, above = by.get(cell[1], (1.0, 1.0))
+        found[cell] = replace(rule, radii=stretch(rule.radii, below, above))
     return found
 
 

@@ -168,6 +168,27 @@ def test_a_company_that_grows_is_corrected_at_every_level_alike() -> None:
     assert {rule.factor for rule in replayed.baseline_rules.values()} == {1.0}
 
 
+def test_ranges_that_held_too_little_are_stretched_for_what_comes() -> None:
+    random = np.random.default_rng(5)
+    # Surprises double half-way: residuals of the calm years say too little of the wild ones.
+    size = np.where(np.arange(96) < 66, 3.0, 24.0)
+    parts = 100 + size * random.standard_normal((12, 96))
+    _, points = walk(np.concatenate([parts.sum(axis=0, keepdims=True), parts]))
+    replayed = learn(points, PLAIN)
+    told = is_tested(points, PLAIN) & np.isfinite(replayed.quantiles[:, 0])
+    inside = (points.outcome >= replayed.quantiles[:, 1]) & (points.outcome <= replayed.quantiles[:, 5])
+    radii = replayed.rules["bookings", "region", 0].radii
+    residuals = ((points.outcome - replayed.expected) / points.scale)[
+        points.cell == points.cells.index(("bookings", "region", 0))
+    ]
+    unstretched = conformal_radii(residuals, QUANTILES)
+
+    assert unstretched is not None
+    assert radii.at[3] == pytest.approx(unstretched.at[3])
+    assert radii.at[5] > unstretched.at[5]
+    assert inside[told].mean() > 0.6
+
+
 def test_the_test_points_are_of_the_newest_origins_of_each_distance() -> None:
     _, points = walk(noise(60))
     tested = is_tested(points, PLAIN)
