@@ -19,8 +19,8 @@ from serving.score_table import Scored, ScoreTable
 from serving.trend import trend_between
 
 NO_SIGNAL = (
-    "The model found nothing that tells these entities apart: the probability is how often the event comes to any of "
-    "them, so there are no reasons, no grade and no rank."
+    "No signal was found, or too little is known to learn one: the probability is how often the event comes to "
+    "entities of this kind, without reasons, grade and rank."
 )
 NO_MODEL = "No model was promoted yet; the probability is the share of all that had the event."
 
@@ -120,7 +120,7 @@ def base_rate_row(entity_id: str | None, rate: BaseRate | None, as_of: datetime 
 
 
 def without_rank(row: AnswerRow) -> AnswerRow:
-    """The row of a model that found no signal: what it says of every entity alike cannot be ranked or explained."""
+    """The row of a model that found no signal: a rate of many entities is no reason to rank or grade one of them."""
     return replace(
         row,
         status=RowStatus.BASE_RATE,

@@ -136,8 +136,8 @@ class ScoreRow(Answer):
         "请求或记录中的编号；记录没有编号时为 null。",
     )
     status: RowStatus = told(
-        "scored; base_rate: the model found no signal, so the probability is how often the event comes to any entity, "
-        "without grade, rank and reasons; abstained: nothing is open at `as_of`, `message` says why; "
+        "scored; base_rate: the model found no signal, so the probability is how often the event comes to entities of "
+        "this kind, without grade, rank and reasons; abstained: nothing is open at `as_of`, `message` says why; "
         "insufficient_data: no model was promoted; review: a person has to look; not_found: unknown, or not for this "
         "key; invalid: `message` says what to mend. Other rows of the same request are not touched.",
         "scored 已评分；base_rate 模型未发现信号，仅有基准概率；abstained 当时无可评分对象，原因见 message；"
