@@ -44,7 +44,7 @@ class Ahead(Protocol):
         ...
 
     def __getitem__(self, key: Any, /) -> Any:
-        """Columns of chosen periods by `[row, step]`, shape (n_periods, n_columns); a part of the rows by a slice."""
+        """Columns of chosen periods by `[row, step]`, shape (n_periods, n_columns); some rows by their places."""
         ...
 
 
@@ -217,9 +217,9 @@ class StepsAhead:
         """Rows, steps, columns."""
         return (len(self._rows), self._grid.n_steps, len(self._names))
 
-    def __getitem__(self, key: tuple[Places, Places] | slice) -> Floats | StepsAhead:
-        """Columns of chosen periods by `[row, step]`, shape (n_periods, n_columns); a part of the rows by a slice."""
-        if isinstance(key, slice):
+    def __getitem__(self, key: tuple[Places, Places] | Places | slice) -> Floats | StepsAhead:
+        """Columns of chosen periods by `[row, step]`, shape (n_periods, n_columns); some rows by their places."""
+        if not isinstance(key, tuple):
             return StepsAhead(self._names, self._encoder, self._rows[key], self._on[key], self._grid)
         row, step = key
         after = self._ends[step]

@@ -54,11 +54,14 @@ def contributions_within(
         For each column of `ahead` the field that what it adds belongs to; None, and where it is empty: the rest.
     """
     result = np.empty((len(rows), model.n_fields + 1))
-    for start in range(0, len(rows), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        known = None if ahead is None else ahead[part]
-        found = _contributions(model, rows[part], horizon[part], model.causes.index(cause), known, credited)
-        result[part] = found
+    # Rows of one reach together: at which steps trees are asked must not depend on a row's neighbours.
+    reach = (step_shares(model.grid, horizon) > 0).sum(axis=1)
+    for n_steps in np.unique(reach):
+        places = np.flatnonzero(reach == n_steps)
+        for start in range(0, len(places), _CHUNK):
+            part = places[start : start + _CHUNK]
+            known = None if ahead is None else ahead[part]
+            result[part] = _contributions(model, rows[part], horizon[part], model.causes.index(cause), known, credited)
     return result
 
 
