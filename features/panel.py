@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -28,6 +28,9 @@ Months: TypeAlias = npt.NDArray[np.datetime64]
 
 _HUNDREDTHS = 100
 _SELLING = ("rep", None)
+
+
+_MOMENT = timedelta(milliseconds=1)
 
 
 class Level(StrEnum):
@@ -116,7 +119,8 @@ def last_closed_month(as_of: datetime, zone: ZoneInfo) -> np.datetime64:
     >>> last_closed_month(datetime(2026, 6, 30, 15, 59, tzinfo=UTC), ZoneInfo("Asia/Shanghai"))
     np.datetime64('2026-05')
     """
-    local = as_of.astimezone(zone).date()
+    # A record that reaches the last moment of a day holds all of it.
+    local = (as_of + _MOMENT).astimezone(zone).date()
     return np.datetime64(local.isoformat()[:7], "M") - np.timedelta64(1, "M")
 
 

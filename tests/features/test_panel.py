@@ -118,6 +118,7 @@ def test_a_month_closes_at_midnight_of_the_company(tmp_path: Path) -> None:
     assert closed == datetime(2026, 3, 31, 16, tzinfo=UTC)
     assert last_closed_month(closed, ZONE) == np.datetime64("2026-03", "M")
     assert last_closed_month(closed - timedelta(seconds=1), ZONE) == np.datetime64("2026-02", "M")
+    assert last_closed_month(closed - timedelta(microseconds=1), ZONE) == np.datetime64("2026-03", "M")
 
 
 def test_rows_recorded_after_the_cutoff_change_nothing(tmp_path: Path) -> None:
