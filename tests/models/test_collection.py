@@ -209,10 +209,13 @@ def test_bundle_answers_as_before_and_keeps_its_lines(trained: TrainedHazard, tm
 
 def test_reasons_of_a_row_sum_to_its_log_odds(trained: TrainedHazard, generation: Generation) -> None:
     assert trained.predictor is not None
-    asked = asked_about(generation, trained.predictor, ["I390", "I391"], date(2026, 2, 2))
+    asked = asked_about(generation, trained.predictor, ["I390", "I391", "I350", "I365"], date(2026, 2, 2))
     parts = trained.predictor.contributions(asked.rows, asked.on)
     log_odds = trained.predictor.calibrator(parts.sum(axis=1))
-    np.testing.assert_allclose(1 / (1 + np.exp(-log_odds)), asked.probability, rtol=1e-6)
+    np.testing.assert_allclose(1 / (1 + np.exp(-log_odds)), asked.probability, rtol=1e-6, atol=1e-9)
+    for place in range(len(parts)):
+        alone = trained.predictor.contributions(asked.rows[[place]], asked.on[[place]])[0]
+        np.testing.assert_allclose(alone, parts[place], rtol=1e-9, atol=1e-12)
 
 
 def test_calendar_ahead_needs_the_days_of_the_rows(trained: TrainedHazard, rows: TimedSet) -> None:
