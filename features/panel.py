@@ -119,9 +119,19 @@ def last_closed_month(as_of: datetime, zone: ZoneInfo) -> np.datetime64:
     >>> last_closed_month(datetime(2026, 6, 30, 15, 59, tzinfo=UTC), ZoneInfo("Asia/Shanghai"))
     np.datetime64('2026-05')
     """
-    # A record that reaches the last moment of a day holds all of it.
-    local = (as_of + _MOMENT).astimezone(zone).date()
+    local = _day_begun(as_of, zone).astimezone(zone).date()
     return np.datetime64(local.isoformat()[:7], "M") - np.timedelta64(1, "M")
+
+
+def _day_begun(as_of: datetime, zone: ZoneInfo) -> datetime:
+    """The cutoff; midnight where it is the last moment of a day: a record that reaches it holds all of that day.
+
+    What is dated by the day counts from the next one on, so a month read at its last moment would lack its last day.
+    """
+    after = (as_of + _MOMENT).astimezone(zone)
+    if after.date() == as_of.astimezone(zone).date():
+        return as_of
+    return datetime(after.year, after.month, after.day, tzinfo=zone).astimezone(UTC)
 
 
 def end_of_month(month: np.datetime64, zone: ZoneInfo) -> datetime:
@@ -166,6 +176,7 @@ def read_panels(
     crm.money.NoRate
         An amount's currency has no exchange rate by its day.
     """
+    as_of = _day_begun(as_of, zone)
     books = read_books(generation, as_of, zone, currency, engine=engine)
     owners = read_owners(generation, as_of, zone, engine=engine)
     until = last_closed_month(as_of, zone)

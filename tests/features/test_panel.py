@@ -121,6 +121,14 @@ def test_a_month_closes_at_midnight_of_the_company(tmp_path: Path) -> None:
     assert last_closed_month(closed - timedelta(microseconds=1), ZONE) == np.datetime64("2026-03", "M")
 
 
+def test_a_month_read_at_its_last_moment_holds_its_last_day(tmp_path: Path) -> None:
+    generation = write(tmp_path, **people(), agreements=[agreement("G1", date(2026, 3, 31), 10, "R1")])
+    closed = end_of_month(np.datetime64("2026-03", "M"), ZONE)
+
+    for as_of in (closed, closed - timedelta(microseconds=1)):
+        assert panels(generation, as_of)["bookings"].series("company").tolist() == [10.0]
+
+
 def test_rows_recorded_after_the_cutoff_change_nothing(tmp_path: Path) -> None:
     known = [agreement("G1", date(2026, 1, 5), 10, "R1"), agreement("G2", date(2026, 2, 5), 20, "R2")]
     later = CUTOFF + timedelta(days=1)
