@@ -19,7 +19,7 @@ from features.leakage_figures import Figure
 from features.matrix import TrainingSet
 from features.timed_set import TimedSet
 from models.calibrator import Calibrator
-from models.choose_hazard import calibrate, choice_of, simplest_best, try_learners
+from models.choose_hazard import Window, calibrate, choice_of, simplest_best, try_learners
 from models.examine_hazard import Later, examine_hazard
 from models.hazard_bundle import KIND, HazardPredictor
 from models.hazard_fit import FittedHazard, durations_of, fit_rows, reachable_grid
@@ -106,14 +106,7 @@ def fit_hazard_task(
         return TrainedHazard(report=replace(report, reason=reason))
     place = rows.outcomes.causes.index(task.event)
     tried = try_learners(task, past, start, grid, seed=seed, on_progress=on_progress)
-    numbers = np.flatnonzero(rows.as_of < start)
-    is_absence = task.lines is not None
-    # Where every day of the curve is part of the answer, the losses of single steps decide.
-    best = simplest_best(tried, is_blended=task.lines is None)
-    choice = choice_of(best, tried, place, numbers, is_absence=is_absence)
-    reason = _no_signal(task, asked, choice, seed=seed)
-    if reason:
-        choice = choice_of(task.candidates[0], tried, place, numbers, is_absence=is_absence)
+    choice, reason = _choose(task, asked, tried, place, np.flatnonzero(rows.as_of < start), seed=seed)
     report = replace(report, status="fallback" if reason else "trained", reason=reason)
     calibrations = calibrate(tried[choice.learner], rows.outcomes.causes)
     calibrators = tuple(each.calibrator for each in calibrations.values())
@@ -159,6 +152,26 @@ def _test_start(task: HazardTask, rows: TimedSet) -> np.datetime64:
     """The first moment of the newest `test_share` of the rows whose headline outcome is known."""
     moments = np.sort(rows.as_of[rows.outcomes.follow_up_days >= task.windows(rows)])
     return np.datetime64(moments[min(len(moments) - 1, round(len(moments) * (1 - task.folds.test_share)))])
+
+
+def _choose(
+    task: HazardTask,
+    asked: TrainingSet,
+    tried: dict[str, list[Window]],
+    place: int,
+    numbers: npt.NDArray[np.intp],
+    *,
+    seed: int,
+) -> tuple[Choice, str]:
+    """The learner that is judged, and why it is the rate of each step if it is."""
+    is_absence = task.lines is not None
+    # Where every day of the curve is part of the answer, the losses of single steps decide.
+    best = simplest_best(tried, is_blended=not is_absence)
+    choice = choice_of(best, tried, place, numbers, is_absence=is_absence)
+    reason = _no_signal(task, asked, choice, seed=seed)
+    if reason:
+        choice = choice_of(task.candidates[0], tried, place, numbers, is_absence=is_absence)
+    return choice, reason
 
 
 def _no_signal(task: HazardTask, asked: TrainingSet, choice: Choice, *, seed: int) -> str:

@@ -87,6 +87,16 @@ def test_level_is_followed_when_it_drifts_and_not_when_it_wanders() -> None:
     assert choose_calibrator(drifting, in_time=False).calibrator.shift == 0.0
 
 
+def test_early_models_that_were_too_sure_do_not_make_a_grown_one_timid() -> None:
+    too_sure = [make_scores(3000, slope=0.5, seed=seed) for seed in range(3)]
+    grown = make_scores(3000, seed=9)
+    assert choose_calibrator([*too_sure, grown], in_time=True).calibrator.method == "identity"
+    # Without an order no window is nearer than another to the model that answers.
+    assert choose_calibrator([*too_sure, grown], in_time=False).calibrator.method != "identity"
+    still_too_sure = make_scores(3000, slope=0.5, seed=9)
+    assert choose_calibrator([*too_sure, still_too_sure], in_time=True).calibrator.method != "identity"
+
+
 def test_pure_blocks_never_promise_certainty() -> None:
     log_odds = np.linspace(-3, 3, 100)
     calibrator = fit_isotonic(log_odds, (log_odds > 0).astype(float))
