@@ -197,7 +197,8 @@ def _cash(tested: _Tested) -> Figure:
         return float(np.abs(expected[draw].sum(axis=0) - total).sum() / total.sum())
 
     draws = tested.blocks.draws
-    spread = np.quantile([wape(model, draw) for draw in draws], [0.025, 0.975])
+    # No interval of its own: customers drawn twice do not cancel each other's errors within a week as different ones
+    # do, so every draw looks worse than the sum it stands for. In the paired differences this falls out.
     gaps = [
         f"{name} {wape(rule):.3f} (difference {low:+.3f} to {high:+.3f})"
         for name, rule in (("due day", by_due), ("customer mean", by_mean))
@@ -206,8 +207,6 @@ def _cash(tested: _Tested) -> Figure:
     return Figure(
         name="families/ibm_weekly_cash_wape",
         value=wape(model),
-        low=float(spread[0]),
-        high=float(spread[1]),
         baseline=min(wape(by_due), wape(by_mean)),
         goal=0.21,
         protocol=f"same rows, forecast at issue, {len(weeks)} weeks from the first test day to 2013-05-05, which "
