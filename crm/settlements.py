@@ -12,7 +12,6 @@ reversed stays open until its red invoice is on record, since nothing else tells
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -22,6 +21,7 @@ from crm.engine import Engine
 from crm.node_claims import PREFIX, register_node_claims
 from crm.tables import empty_table
 from crm.tables_derived import DERIVED_TABLES, WEEKDAYS
+from crm.use_levels import days_known_from, derive_use_levels
 
 # What the derived tables are made of; those after the first may be missing.
 INPUTS = (
@@ -214,7 +214,7 @@ def derive_settlements(engine: Engine, tables: Collection[str], zone: ZoneInfo) 
         if name not in tables:
             engine.register(name, empty_table(name))
     days = engine.query("SELECT issued_on AS day FROM invoices UNION SELECT received_on FROM receipts")
-    engine.register("settlement_days", _local_days(sorted(set(days.column("day").to_pylist()) - {None}), zone))
+    engine.register("settlement_days", days_known_from(sorted(set(days.column("day").to_pylist()) - {None}), zone))
     payments = engine.query(_PAYMENTS.format(most=_MOST_REISSUES, prefix=PREFIX))
     engine.register("payments", payments)
     engine.register("closed_invoices", engine.query(_CLOSED))
@@ -249,6 +249,12 @@ def register_derived(
         for name, rows in history.items():
             engine.register(name, rows)
         tables = frozenset(tables) | set(history)
+    if "use_levels" in lacking:
+        levels = derive_use_levels(engine, tables, zone)
+        for name, rows in levels.items():
+            engine.register(name, rows)
+        tables = frozenset(tables) | set(levels)
+        lacking -= {"use_levels"}
     if not lacking - set(MADE_OF) or not _CLAIMS & set(tables):
         return frozenset(tables)
     derived = derive_settlements(engine, tables, zone)
@@ -264,11 +270,6 @@ def can_be_derived(name: str, tables: Collection[str]) -> bool:
     """Whether a record with these tables has what a derived table is made of."""
     if name in MADE_OF:
         return MADE_OF[name] in tables
+    if name == "use_levels":
+        return "usage" in tables
     return bool(_CLAIMS & set(tables)) and _NEEDS.get(name, next(iter(tables))) in tables
-
-
-def _local_days(days: list[date], zone: ZoneInfo) -> pa.Table:
-    """Each day with the moment from which it counts: the midnight after it, naive UTC."""
-    after = (datetime.combine(day + timedelta(days=1), time(), tzinfo=zone) for day in days)
-    known = [moment.astimezone(UTC).replace(tzinfo=None) for moment in after]
-    return pa.table({"day": pa.array(days, pa.date32()), "known_from": pa.array(known, pa.timestamp("us"))})

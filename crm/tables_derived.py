@@ -1,6 +1,6 @@
 """Tables that no company hands over: they are derived from the record, with clocks of their own.
 
-`crm.settlements` makes those of money, `crm.customer_history` those of habit.
+`crm.settlements` makes those of money, `crm.customer_history` those of habit, `crm.use_levels` that of use.
 """
 
 from __future__ import annotations
@@ -108,6 +108,22 @@ DERIVED_TABLES: dict[str, Table] = {
                 number("amount_ratio", "Amount of the renewal over the one before.", unit="share"),
                 number("share_cut", "Share of the amount that a smaller renewal took away.", unit="share"),
                 number("reduced_share_of_kind", "Share of smaller renewals among losses of its kind.", unit="share"),
+            ),
+        ),
+        Table(
+            name="use_levels",
+            grain="One account on one day of use, beside what all others and itself would have used that day.",
+            key=("account_id", "used_on"),
+            clock="used_on",
+            columns=(
+                text("account_id", "The customer.", refers_to="accounts", required=True),
+                date("used_on", "The day.", required=True),
+                number("active_users", "People who used the product.", unit="people"),
+                number("expected_of_all", "People had it been like all others of its size that day.", unit="people"),
+                number("expected_of_own", "People had it been like itself in the year before that day.", unit="people"),
+                number("share_of_all", "People over those expected of all others.", unit="ratio"),
+                text("level", "Below half of its own usual use or not.", values=("low", "usual")),
+                number("fall_evidence", "Evidence that its use fell for good, 0 for none.", unit="log units"),
             ),
         ),
     )

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping
 
 from crm.schema import DType
 from features.custom import custom_field
-from features.groups import agreement, customer, customer_money, customer_relation, invoice, lead, opportunity
+from features.groups import (
+    agreement,
+    customer,
+    customer_money,
+    customer_relation,
+    customer_use,
+    invoice,
+    lead,
+    opportunity,
+)
 from features.groups.opportunity_origin import OPPORTUNITY_ORIGIN
 from features.groups.size import CUSTOMER_SIZE
 from features.line_fields import LINE_FIELDS
@@ -23,6 +32,7 @@ GROUPS: dict[str, FeatureGroup] = {
         *customer.GROUPS,
         *customer_money.GROUPS,
         *customer_relation.GROUPS,
+        *customer_use.GROUPS,
         CUSTOMER_SIZE,
         *agreement.GROUPS,
     )

@@ -160,7 +160,7 @@ def _read(generation: Generation, groups: Sequence[FeatureGroup]) -> dict[str, p
     """The tables that the groups look at, and `changes`."""
     names = {group.entity for group in groups} | {"changes"} | tables_read(groups)
     if names & set(DERIVED_TABLES):
-        names = (names - set(DERIVED_TABLES)) | set(INPUTS) | set(HISTORY_INPUTS)
+        names = (names - set(DERIVED_TABLES)) | set(INPUTS) | set(HISTORY_INPUTS) | {"usage"}
     with generation.engine() as engine:
         return {name: engine.query(f"SELECT * FROM {name}") for name in sorted(names) if generation.rows(name)}
 

@@ -32,7 +32,7 @@ UNITS: dict[str, tuple[str, str, str]] = {
 }
 # Units that a number is not followed by: it is written another way, or the phrase says them.
 WRITTEN_OTHERWISE = frozenset(
-    {"", "share", "ratio", "-1 to 1", "1 to 12", "1 to 7", "currency", "currency, net", "currency, gross"}
+    {"", "log units", "share", "ratio", "-1 to 1", "1 to 12", "1 to 7", "currency", "currency, net", "currency, gross"}
 )
 
 NULLS_ZH: dict[str, str] = {
@@ -90,6 +90,8 @@ NULLS_ZH: dict[str, str] = {
     "nothing ordered in a year": "一年内没有下单",
     "nothing signed in a year": "一年内没有签约",
     "no use": "没有使用",
+    "no use in that time": "期间没有使用",
+    "never below half of its usual": "从未低于常态一半",
     "no use in 90 days": "90天内没有使用",
     "nobody could have bought yet": "尚无可比客户",
     "none": "没有",

@@ -29,6 +29,7 @@ TASK = Task(
         "agreement_kind",
         "agreement_service",
         "agreement_relation",
+        "agreement_use",
         "agreement_payment",
     ),
     candidates=("base_rate", "ridge", "booster_small"),
