@@ -59,9 +59,9 @@ class FlatInputs:
         ids, _ = self._rows()
         return ids, [None] * len(ids)
 
-    def states(self, ids: Sequence[str], at: datetime) -> dict[str, EntityState]:
-        """Those ids that exist; a flat table has no owners, and nothing in it closes."""
-        known = set(self._rows()[0])
+    def states(self, ids: Sequence[str], at: datetime, seen: VisibleReps) -> dict[str, EntityState]:
+        """Those ids that exist, for whoever sees what has no owner: a flat table has none, and nothing in it closes."""
+        known = set(self._rows()[0]) if seen.may_see(None) else set()
         return {name: EntityState(rep_id=None, closed=None) for name in ids if name in known}
 
     def rows(self, ids: Sequence[str], at: datetime) -> pa.Table:

@@ -87,9 +87,11 @@ class HistoryInputs:
         ids = self._openness.open_ids(at)
         return ids, self._record.owners(self._entity, pa.array(ids, pa.string()))
 
-    def states(self, ids: Sequence[str], at: datetime) -> dict[str, EntityState]:
-        """Owner and openness of those ids that exist."""
-        found = self._record.existing(self._entity, ids, at)
+    def states(self, ids: Sequence[str], at: datetime, seen: VisibleReps) -> dict[str, EntityState]:
+        """Owner and openness of those ids that exist and may be seen."""
+        existing = self._record.existing(self._entity, ids, at)
+        # Left out before anything is computed of them: the time of the answer must not tell that they exist.
+        found = {name: one for name, one in existing.items() if seen.may_see(one[0])}
         there = [name for name, (_, is_there) in found.items() if is_there]
         closed = self._openness.closed(there, at) if there else {}
         return {

@@ -35,8 +35,8 @@ class Inputs(Protocol):
         """Ids and owners of what can be scored at a moment."""
         ...
 
-    def states(self, ids: Sequence[str], at: datetime) -> dict[str, EntityState]:
-        """Owner and openness of those ids that exist."""
+    def states(self, ids: Sequence[str], at: datetime, seen: VisibleReps) -> dict[str, EntityState]:
+        """Owner and openness of those ids that exist and may be seen; of others nothing is computed."""
         ...
 
     def rows(self, ids: Sequence[str], at: datetime) -> pa.Table:

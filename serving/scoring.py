@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -133,38 +133,20 @@ class Scoring:
         held = self._state.scores
         if asked.fresh or (held is not None and asked.as_of not in (None, held.as_of)):
             held = None
-        found: dict[str, AnswerRow] = {}
-        if held is not None:
-            for entity_id in dict.fromkeys(ids):
-                scored = held.get(entity_id)
-                if scored is not None and (not self._state.is_current or seen.may_see(scored.rep_id)):
-                    found[entity_id] = ready.rows.held(scored, held)
-        if held is None or not self._state.is_current or len(found) < len(set(ids)):
-            missing = [i for i in dict.fromkeys(ids) if i not in found]
-            self._look_up(found, missing, asked.as_of, seen, ready)
-        owners = self._owners(ids, found, held, ready.inputs, asked)
-        return [found[i] if i in found and seen.may_see(owners.get(i)) else not_found(i) for i in ids]
+        found = {} if held is None else self._held(ids, held, seen, asked, ready)
+        self._look_up(found, [i for i in dict.fromkeys(ids) if i not in found], asked.as_of, seen, ready)
+        return [found.get(i) or not_found(i) for i in ids]
 
-    def _owners(
-        self,
-        ids: Sequence[str],
-        found: Mapping[str, AnswerRow],
-        held: ScoreTable | None,
-        inputs: Inputs,
-        asked: Asked,
-    ) -> dict[str, str | None]:
+    def _held(
+        self, ids: Sequence[str], held: ScoreTable, seen: VisibleReps, asked: Asked, ready: _Ready
+    ) -> dict[str, AnswerRow]:
+        scored = {i: one for i in dict.fromkeys(ids) if (one := held.get(i)) is not None}
         # The table's owners are those of its generation; once the record has moved on, the record is asked.
-        owners: dict[str, str | None] = {}
-        unknown = []
-        for entity_id in found:
-            scored = held.get(entity_id) if held is not None and self._state.is_current else None
-            if scored is None:
-                unknown.append(entity_id)
-            else:
-                owners[entity_id] = scored.rep_id
-        if unknown:
-            owners |= {name: state.rep_id for name, state in inputs.states(unknown, asked.now).items()}
-        return owners
+        if self._state.is_current:
+            visible = {i for i, one in scored.items() if seen.may_see(one.rep_id)}
+        else:
+            visible = set(ready.inputs.states(list(scored), asked.now, seen))
+        return {i: ready.rows.held(one, held) for i, one in scored.items() if i in visible}
 
     def _look_up(
         self, found: dict[str, AnswerRow], ids: Sequence[str], at: datetime | None, seen: VisibleReps, ready: _Ready
@@ -172,9 +154,9 @@ class Scoring:
         if not ids:
             return
         moment = at or ready.record.watermark
-        states = ready.inputs.states(ids, moment)
+        states = ready.inputs.states(ids, moment, seen)
         opened = []
-        for entity_id in (i for i in ids if i in states and seen.may_see(states[i].rep_id)):
+        for entity_id in (i for i in ids if i in states):
             why = states[entity_id].closed
             if why is None:
                 opened.append(entity_id)

@@ -33,7 +33,7 @@ PredictionId = Annotated[
     responses=problems(404),
 )
 async def read_prediction(prediction_id: PredictionId, reader: PredictionReader, service: ServiceOf) -> Response:
-    """One answered row, for callers who may see its entity."""
+    """One answered row, for whoever asked and for callers who may see its entity."""
     row = await run_in_threadpool(_read, service, prediction_id)
     if row is None or not await run_in_threadpool(_may_see, service, reader, row):
         raise UnknownThing("There is no such prediction.")
@@ -62,9 +62,8 @@ def _may_see(service: Service, reader: Principal, row: PredictionRow) -> bool:
         return False
     now = service.clock()
     seen = record.reps_seen_by(reader, now)
-    found = record.existing(task.entity, [row.entity_id], now) if row.entity_id else {}
-    if row.entity_id in found:
-        owner, _ = found[row.entity_id]
-        return seen.may_see(owner)
-    # A row that came with a request and is in nobody's record belongs to whoever asked.
-    return seen.everyone or row.asked_by == reader.user_id
+    # Whoever asked was told already; whether the record has what a row of theirs named must not show here.
+    if seen.everyone or row.asked_by == reader.user_id:
+        return True
+    owner, _ = record.existing(task.entity, [row.entity_id], now).get(row.entity_id, (None, False))
+    return seen.may_see(owner)

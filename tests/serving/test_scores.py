@@ -228,9 +228,9 @@ def test_rows_of_others_cost_the_same_work_as_rows_that_do_not_exist(
     looked_up: list[list[str]] = []
     asked = HistoryInputs.states
 
-    def states(self: HistoryInputs, ids: Sequence[str], at: datetime) -> dict[str, EntityState]:
+    def states(self: HistoryInputs, ids: Sequence[str], at: datetime, seen: VisibleReps) -> dict[str, EntityState]:
         looked_up.append(list(ids))
-        return asked(self, ids, at)
+        return asked(self, ids, at, seen)
 
     monkeypatch.setattr(HistoryInputs, "states", states)
     for entity_id in ("L2", "X2"):
@@ -265,6 +265,13 @@ def test_a_row_that_came_with_a_request_is_shown_to_who_asked(client: TestClient
     assert client.get(address, headers=as_role("rep")).status_code == 200
     assert client.get(address, headers=as_role("director")).status_code == 200
     assert client.get(address, headers=as_role("manager")).status_code == 404
+
+
+def test_a_kept_row_does_not_tell_whether_the_id_that_it_names_exists(client: TestClient, as_role: As) -> None:
+    # L2 is another's lead, X2 nobody's.
+    rows = score(client, as_role("rep"), {"records": [{**GOOD, "lead_id": one} for one in ("L2", "X2")]})
+    kept = [client.get(f"/v1/predictions/{row['prediction_id']}", headers=as_role("rep")) for row in rows]
+    assert [answer.status_code for answer in kept] == [200, 200]
 
 
 def test_no_answer_names_a_person(client: TestClient, as_role: As) -> None:

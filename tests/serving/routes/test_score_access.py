@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from crm.store import Generation
 from crm.tables import table
-from serving.score_tasks import scored_tasks
+from serving.score_tasks import TASK_OF, scored_tasks
 
 ENTITIES = [task.entity for task in scored_tasks().values()]
 
@@ -64,6 +64,25 @@ def test_what_a_caller_may_not_see_answers_like_what_does_not_exist_to_the_last_
         unknown = "?" * len(one)
         there = ask(client, firm, entity, "rep-0", {"ids": [one]}).content.replace(one.encode(), unknown.encode())
         assert there == ask(client, firm, entity, "rep-0", {"ids": [unknown]}).content
+
+
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_nothing_is_computed_of_what_a_caller_may_not_see(
+    client, firm, reps, monkeypatch: pytest.MonkeyPatch, entity: str
+) -> None:
+    inputs = client.app.state.service.scoring(TASK_OF[entity])._ready.inputs
+    asked: list[str] = []
+    closed = inputs._openness.closed
+
+    def listen(ids, at):
+        asked.extend(ids)
+        return closed(ids, at)
+
+    monkeypatch.setattr(inputs._openness, "closed", listen)
+    owners = owners_of(firm.generation(), entity)
+    ids = [next(one for one, owner in sorted(owners.items()) if owner == reps[login]) for login in ("rep-1", "rep-0")]
+    ask(client, firm, entity, "rep-0", {"ids": ids}, "?fresh=true")
+    assert asked == ids[1:]
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
