@@ -40,7 +40,7 @@ class Completes(Protocol):
         """Compute beforehand what many requests share."""
         ...
 
-    def complete(self, row: Row, events: Events, *, may_join: bool) -> tuple[Row, Events]:
+    def complete(self, row: Row, events: Events, *, known_to: datetime, may_join: bool) -> tuple[Row, Events]:
         """The row and its events with what is derived of them."""
         ...
 
@@ -147,7 +147,7 @@ class HistoryInputs:
             if self._completes is not None:
                 account = row.get("account_id")
                 may_join = isinstance(account, str) and self._may_join("account_id", account, seen)
-                row, events = self._completes.complete(row, events, may_join=may_join)
+                row, events = self._completes.complete(row, events, known_to=joined_at, may_join=may_join)
             values: dict[str, Value] = dict(compute_features(self._groups, row, events, moment, zone=self._record.zone))
             for source, keys in joined.items():
                 key = keys[place]

@@ -8,7 +8,7 @@ invoices are those of the record with this one among them, as they were in train
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import cast
 
 from serving.record_view import RecordView
@@ -43,7 +43,7 @@ class InvoiceRecords:
         self._unknown = rows[0] if rows else {}
 
     def complete(
-        self, row: Row, events: Mapping[str, Sequence[Row]], *, may_join: bool
+        self, row: Row, events: Mapping[str, Sequence[Row]], *, known_to: datetime, may_join: bool
     ) -> tuple[Row, dict[str, Sequence[Row]]]:
         """The invoice and its events with its settlement, its customer's invoices and the terms of its promises.
 
@@ -53,15 +53,20 @@ class InvoiceRecords:
             The invoice.
         events : mapping of str to sequence of mapping
             Its own events, by name.
+        known_to : datetime
+            With a time zone: what became known later is not looked at.
         may_join : bool
             Whether the sender may see what is known of its account.
         """
         named: Row = {**row, "invoice_id": row.get("invoice_id") or NAMELESS}
         known: Sequence[Row] = []
         if may_join:
-            known = self._record.rows_where("settlements", "account_id", str(row["account_id"]))
+            moment = known_to.astimezone(UTC).replace(tzinfo=None)
+            all_known = self._record.rows_where("settlements", "account_id", str(row["account_id"]))
+            known = [one for one in all_known if cast("datetime", one["known_at"]) <= moment]
         stored = next((one for one in known if one["invoice_id"] == named["invoice_id"]), None)
-        settlement = {**_own_terms(named, stored, known), **self._at_issue(stored, known)}
+        earlier = _issued_before(row, known)
+        settlement = {**_own_terms(named, stored, earlier), **self._at_issue(stored, earlier)}
         others = [one for one in known if one is not stored]
         found = {**events, "settlements": [settlement]}
         if "promises" in events:
@@ -70,20 +75,25 @@ class InvoiceRecords:
             found["customer_invoices"] = [*others, settlement]
         return named, found
 
-    def _at_issue(self, stored: Row | None, known: Sequence[Row]) -> Row:
+    def _at_issue(self, stored: Row | None, earlier: Sequence[Row]) -> Row:
         if stored is not None:
             source: Row = stored
-        elif known:
-            source = max(known, key=lambda one: (cast("date", one["issued_on"]), str(one["invoice_id"])))
+        elif earlier:
+            source = max(earlier, key=lambda one: (cast("date", one["issued_on"]), str(one["invoice_id"])))
         else:
             source = self._unknown
         return {name: source.get(name) for name in _AT_ISSUE}
 
 
-def _own_terms(row: Row, stored: Row | None, known: Sequence[Row]) -> dict[str, object]:
+def _issued_before(row: Row, known: Sequence[Row]) -> list[Row]:
+    issued = cast("date | None", row.get("issued_on"))
+    return [one for one in known if issued is None or cast("date", one["issued_on"]) <= issued]
+
+
+def _own_terms(row: Row, stored: Row | None, earlier: Sequence[Row]) -> dict[str, object]:
     issued, due = cast("date | None", row.get("issued_on")), cast("date | None", row.get("due_on"))
     amount = cast("int | None", row.get("gross_amount"))
-    usual = _usual(stored, known)
+    usual = _usual(stored, earlier)
     return {
         "invoice_id": row["invoice_id"],
         "account_id": row.get("account_id"),
@@ -99,12 +109,12 @@ def _terms(issued: date | None, due: date | None) -> float | None:
     return None if issued is None or due is None else float((due - issued).days)
 
 
-def _usual(stored: Row | None, known: Sequence[Row]) -> float | None:
+def _usual(stored: Row | None, earlier: Sequence[Row]) -> float | None:
     """Mean amount of the customer's invoices before this one, hundredths; None without any."""
     if stored is not None:
         ratio = cast("float | None", stored["amount_to_usual"])
         return cast("float", stored["gross_amount"]) / ratio if ratio else None
-    amounts = [cast("int", one["gross_amount"]) for one in known if one["gross_amount"] is not None]
+    amounts = [cast("int", one["gross_amount"]) for one in earlier if one["gross_amount"] is not None]
     return sum(amounts) / len(amounts) if amounts else None
 
 

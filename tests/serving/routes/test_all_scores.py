@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from starlette.testclient import TestClient
@@ -16,6 +16,7 @@ from features.online import source_of
 from features.spec import Aggregate, Ratio, Source
 from serving.access import EVERYONE
 from serving.inputs import make_inputs
+from serving.invoice_records import InvoiceRecords
 from serving.record_view import RecordView
 from serving.score_answers import ROW_OF, own_fields
 from serving.score_tasks import scored_tasks
@@ -140,11 +141,15 @@ def test_a_stored_entity_sent_as_a_record_with_its_events_scores_the_same(
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_every_feature_of_a_record_is_that_of_the_stored_entity(client: TestClient, firm, entity: str) -> None:
+@pytest.mark.parametrize("days_ago", [0, 150])
+def test_every_feature_of_a_record_is_that_of_the_stored_entity(
+    client: TestClient, firm, entity: str, days_ago: int
+) -> None:
     state = client.app.state.service.live.states[TASK_OF[entity].name]
     inputs = make_inputs(firm.config, state.record, state.champion, TASK_OF[entity])
-    at = state.record.watermark
+    at = state.record.watermark - timedelta(days=days_ago)
     ids = inputs.open_entities(at)[0][:12]
+    assert ids
     read = [inputs.form.read(record_of(state.record, entity, one)) for one in ids]
     of_records = inputs.values(read, at, at, EVERYONE)
     wrong: dict[str, object] = {}
@@ -152,3 +157,28 @@ def test_every_feature_of_a_record_is_that_of_the_stored_entity(client: TestClie
         known = {name: None if value != value else value for name, value in stored.items()}
         wrong |= {name: (known[name], asked[name]) for name in known if not same(known[name], asked[name])}
     assert wrong == {}
+
+
+def test_an_invoice_of_an_earlier_moment_learns_nothing_of_what_its_customer_did_later(
+    client: TestClient, firm
+) -> None:
+    state = client.app.state.service.live.states["collection_risk"]
+    record, at = state.record, state.record.watermark - timedelta(days=150)
+    completes = InvoiceRecords(record)
+    completes.warm_up()
+    moved = 0
+    for account in sorted(set(firm.generation().read("invoices", ["account_id"])["account_id"].to_pylist())):
+        known = record.rows_where("settlements", "account_id", account)
+        before = [one for one in known if one["known_at"] <= at.replace(tzinfo=None)]
+        asked = {"account_id": account, "gross_amount": 100_000}
+        _, found = completes.complete(asked, {}, known_to=at, may_join=True)
+        (own,) = found["settlements"]
+        assert len(found["customer_invoices"]) == len(before) + 1
+        if before:
+            latest = max(before, key=lambda one: (one["issued_on"], one["invoice_id"]))
+            assert own["shrunk_days_to_pay"] == latest["shrunk_days_to_pay"]
+            usual = sum(one["gross_amount"] for one in before) / len(before)
+            assert own["amount_to_usual"] == pytest.approx(100_000 / usual)
+            _, now = completes.complete(asked, {}, known_to=record.watermark, may_join=True)
+            moved += now["settlements"][0]["shrunk_days_to_pay"] != own["shrunk_days_to_pay"]
+    assert moved
