@@ -16,7 +16,7 @@ from features.invoice_set import build_invoice_set
 from models.tasks.collection_risk import TASK
 from models.train_hazard import fit_hazard_task
 
-ONE_IN = 8
+ONE_IN = 3
 TEST_SHARE = 0.25
 
 

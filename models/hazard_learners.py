@@ -23,7 +23,9 @@ from models.pooled_logistic import Periods, fit_pooled
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 N_THREADS = 2
-N_ROUNDS = 100
+LEAST_ROUNDS, MOST_ROUNDS = 100, 250
+EVENTS_PER_ROUND = 100
+"""A tree for each so many events, between the least and the most: a small record learns no more from more trees."""
 LEAST_BOOSTED = 30_000
 QUIET_PER_EVENT = 2
 """Beyond `LEAST_BOOSTED` person-periods, trees learn from so many quiet ones for each in which something happened,
@@ -164,6 +166,17 @@ def _with_means(model: Additive, design: Design, varying: Floats) -> Additive:
     return model.with_term_means(means)
 
 
+def n_rounds(n_events: int) -> int:
+    """How many trees a cause is given.
+
+    Examples
+    --------
+    >>> n_rounds(4_000), n_rounds(18_000), n_rounds(90_000)
+    (100, 180, 250)
+    """
+    return min(max(LEAST_ROUNDS, n_events // EVENTS_PER_ROUND), MOST_ROUNDS)
+
+
 def fit_booster(design: Design, seed: int) -> Learned:
     """LightGBM on the person-periods: small trees, slow steps, strong shrinkage."""
     import lightgbm
@@ -199,7 +212,7 @@ def fit_booster(design: Design, seed: int) -> Learned:
         params={"verbosity": -1, "max_bin": MAX_BIN},
         free_raw_data=True,
     )
-    return Learned(booster_text=lightgbm.train(parameters, data, num_boost_round=N_ROUNDS).model_to_string())
+    return Learned(booster_text=lightgbm.train(parameters, data, num_boost_round=n_rounds(n_events)).model_to_string())
 
 
 BLEND, BLENDED = "hazard_blend", ("hazard_logistic", "hazard_booster")

@@ -36,7 +36,8 @@ ACTIVITIES = Source(name="activities", table="activities", key="opportunity_id")
 CHANGES = Source(name="changes", table="changes", key="entity_id", where=(is_in("entity", _TABLE),))
 REP_DEALS = Source(name="rep_deals", table=_TABLE, key="rep_id", reach="rep_id")
 REP_ACTIVITIES = Source(name="rep_activities", table="activities", key="rep_id", reach="rep_id")
-_CAME_IN = is_in("direction", "inbound")
+_CAME_IN, _WENT_OUT = is_in("direction", "inbound"), is_in("direction", "outbound")
+_MET = is_in("kind", "meeting", "demo", "visit")
 
 
 def _own(column: str) -> Attribute:
@@ -187,6 +188,31 @@ OPPORTUNITY_CHANGES = FeatureGroup(
 )
 
 
+def _paces() -> tuple[Feature, ...]:
+    """Contacts by kind per day: ten in a fortnight say more than ten in a year."""
+    return tuple(
+        feature(
+            name,
+            Ratio(
+                upper=Count(source=ACTIVITIES, where=(of,)),
+                lower=DaysSince(source=ACTIVITIES, which="first"),
+                # A first contact of yesterday is no pace yet.
+                pseudo=7.0,
+            ),
+            unit="contacts per day",
+            null="no contact yet",
+            group="activity",
+            en=en,
+            zh=zh,
+        )
+        for name, of, en, zh in (
+            ("pace_of_inbound", _CAME_IN, "pace of contacts that the customer began", "客户主动联系频率"),
+            ("pace_of_outbound", _WENT_OUT, "pace of contacts that we began", "我方联系频率"),
+            ("pace_of_meetings", _MET, "pace of meetings, demos and visits", "会面演示拜访频率"),
+        )
+    )
+
+
 OPPORTUNITY_ACTIVITY = FeatureGroup(
     name="opportunity_activity",
     entity=_TABLE,
@@ -195,7 +221,7 @@ OPPORTUNITY_ACTIVITY = FeatureGroup(
         *(n_activities(ACTIVITIES, days) for days in (7, 30, 90)),
         feature(
             "n_meetings_30d",
-            Count(source=ACTIVITIES, days=30, where=(is_in("kind", "meeting", "demo", "visit"),)),
+            Count(source=ACTIVITIES, days=30, where=(_MET,)),
             unit="contacts",
             null="activities are not recorded",
             group="activity",
@@ -213,7 +239,7 @@ OPPORTUNITY_ACTIVITY = FeatureGroup(
         ),
         feature(
             "n_meetings",
-            Count(source=ACTIVITIES, where=(is_in("kind", "meeting", "demo", "visit"),)),
+            Count(source=ACTIVITIES, where=(_MET,)),
             unit="contacts",
             null="activities are not recorded",
             group="activity",
@@ -229,6 +255,7 @@ OPPORTUNITY_ACTIVITY = FeatureGroup(
             en="share of contacts that the customer began",
             zh="客户主动联系占比",
         ),
+        *_paces(),
         trend_of_activities(ACTIVITIES),
         days_since_activity(ACTIVITIES),
         minutes_of_contact(ACTIVITIES),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from features.matrix import Kind
-from features.spec import AgeDays, Attribute, Count, Feature, FeatureGroup, Source, feature, is_in, share
+from features.spec import AgeDays, Attribute, Count, Feature, FeatureGroup, Rhythm, Source, feature, is_in, share
 
 _TABLE = "opportunities"
 _NO_LEAD = "not from a lead"
 LEAD_ACTIVITIES = Source(name="lead_activities", table="activities", key="lead_id", reach="lead_id")
-_CAME_IN = is_in("direction", "inbound")
+_CAME_IN, _WENT_OUT = is_in("direction", "inbound"), is_in("direction", "outbound")
 
 
 def _of_lead(column: str) -> Attribute:
@@ -39,7 +39,7 @@ def _contacts() -> tuple[Feature, ...]:
         ),
         feature(
             "n_lead_contacts_out",
-            Count(source=LEAD_ACTIVITIES, where=(is_in("direction", "outbound"),)),
+            Count(source=LEAD_ACTIVITIES, where=(_WENT_OUT,)),
             unit="contacts",
             null=_NO_LEAD,
             group="origin",
@@ -67,6 +67,36 @@ def _contacts() -> tuple[Feature, ...]:
     )
 
 
+def _gaps() -> tuple[Feature, ...]:
+    """How lively the lead was: few contacts of a short life stand closer than many of a long one."""
+    return tuple(
+        feature(
+            name,
+            Rhythm(source=LEAD_ACTIVITIES, where=where, what="gap", usual_days=7.0),
+            unit="days",
+            null="no such contact as a lead",
+            group="origin",
+            en=en,
+            zh=zh,
+        )
+        for name, where, en, zh in (
+            ("lead_contact_gap", (), "mean days between contacts as a lead", "线索阶段平均联系间隔天数"),
+            (
+                "lead_inbound_gap",
+                (_CAME_IN,),
+                "mean days between contacts that the customer began as a lead",
+                "线索阶段客户主动联系平均间隔天数",
+            ),
+            (
+                "lead_outbound_gap",
+                (_WENT_OUT,),
+                "mean days between contacts that we began while it was a lead",
+                "线索阶段我方联系平均间隔天数",
+            ),
+        )
+    )
+
+
 OPPORTUNITY_ORIGIN = FeatureGroup(
     name="opportunity_origin",
     entity=_TABLE,
@@ -83,5 +113,6 @@ OPPORTUNITY_ORIGIN = FeatureGroup(
             zh="来源线索建档天数",
         ),
         *_contacts(),
+        *_gaps(),
     ),
 )
