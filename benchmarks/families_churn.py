@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.figures import Figure
 from benchmarks.shared_data import taken_in
@@ -23,6 +24,7 @@ from models.calibrator import sigmoid
 from models.candidates import BASELINES, Floats
 from models.learn import fit_model
 from models.metrics import auc, ece, ece_plain, interval, make_blocks, paired_interval
+from models.report import TrainReport
 from models.tasks import renewal_risk
 from models.tasks.churn_risk import TASK
 from models.train import fit_task
@@ -35,6 +37,7 @@ CUT_OFF = datetime(2011, 6, 11)  # noqa: DTZ001 - a local midnight, placed in th
 # The newest moment whose 90 days had passed before the cut-off, and every second week before it.
 TRAINING_CUTS = tuple(datetime(2011, 3, 12) - timedelta(days=14 * n) for n in range(6))  # noqa: DTZ001
 NO_SIGNAL = "no signal"
+Mask = npt.NDArray[np.bool_]
 
 
 def measure_churn(seed: int) -> Iterator[Figure]:
@@ -114,14 +117,12 @@ def _online_retail(seed: int) -> Figure:
     with taken_in("online_retail", config) as generation:
         if generation is None:
             return Figure(name=name, value=None, goal=goal)
-        rows = retail_rows(generation, TRAINING_CUTS, config=config)
+        rows, is_due = retail_rows(generation, TRAINING_CUTS, config=config)
     is_test = rows.as_of == rows.as_of.max()
-    folds = replace(TASK.folds, test_share=float(is_test.mean()))
-    report = fit_task(replace(TASK, folds=folds), rows, seed=seed).report
+    report = _judged(rows, is_test, seed)
+    due = _judged(rows.take(is_due), is_test[is_due], seed)
     test = rows.take(is_test)
     recency = auc(test.label, test.rows.column("days_since_purchase").to_numpy())
-    if report.n_test != int(is_test.sum()):
-        raise RuntimeError(f"{report.n_test} rows were judged, not the {int(is_test.sum())} of the cut-off")
     (low, high), (less, more) = report.intervals["auc"], report.intervals["auc_minus_baseline"]
     cuts = ", ".join(f"{cut:%Y-%m-%d}" for cut in sorted(TRAINING_CUTS))
     return Figure(
@@ -132,20 +133,44 @@ def _online_retail(seed: int) -> Figure:
         baseline=report.metrics["baseline"]["auc"],
         goal=goal,
         protocol=f"accounts that bought within a year before 2011-06-11 ({report.n_test}; {test.label.mean():.1%} "
-        f"bought nothing within 90 days; the record reaches to 2011-09-09); training cut-offs {cuts}, all mature by "
-        f"then; learner ({report.learner}) chosen across accounts; recency rule on the same rows {recency:.3f}; "
-        f"difference to the baseline ({report.baseline_learner}) {less:+.4f} to {more:+.4f}; "
-        f"ECE {report.metrics['test']['ece']:.3f}: the training cut-offs follow Christmas and lapse less",
+        f"bought nothing within 90 days; the record reaches to 2011-09-09), whether or not a purchase was due by their "
+        f"habit; on the {due.n_test} of whom one was, whom the product asks about, {due.metrics['test']['auc']:.3f}; "
+        f"training cut-offs {cuts}, all mature by then; learner ({report.learner}) chosen across accounts; recency "
+        f"rule on the same rows {recency:.3f}; difference to the baseline ({report.baseline_learner}) {less:+.4f} to "
+        f"{more:+.4f}; ECE {report.metrics['test']['ece']:.3f}: the training cut-offs follow Christmas and lapse less",
     )
 
 
-def retail_rows(generation: Generation, cuts: Sequence[datetime], *, config: Config) -> TrainingSet:
-    """Rows of all customers at the training cut-offs and at the cut-off that judges."""
+def _judged(rows: TrainingSet, is_test: Mask, seed: int) -> TrainReport:
+    report = fit_task(
+        replace(TASK, folds=replace(TASK.folds, test_share=float(is_test.mean()))), rows, seed=seed
+    ).report
+    if report.n_test != int(is_test.sum()):
+        raise RuntimeError(f"{report.n_test} rows were judged, not the {int(is_test.sum())} of the cut-off")
+    return report
+
+
+def retail_rows(generation: Generation, cuts: Sequence[datetime], *, config: Config) -> tuple[TrainingSet, Mask]:
+    """Rows at the training cut-offs and of all customers at the cut-off that judges, and which of them are asked about.
+
+    Those who bought within a year before it are judged, whether or not their habit makes a purchase due.
+    """
     zone = config.company.zone
     moments = [cut.replace(tzinfo=zone).astimezone(UTC).replace(tzinfo=None) for cut in (*cuts, CUT_OFF)]
+    last = moments[-1]
     with generation.engine() as engine:
-        spine = customers_at(engine, TASK.question, moments, zone=zone)
-    return build_training_set(generation, TASK.question, config=config, spine=spine)
+        asked = customers_at(engine, TASK.question, moments, zone=zone)
+        engine.register("asked", asked)
+        spine = engine.query(
+            "SELECT entity_id, as_of FROM asked UNION "
+            f"SELECT account_id AS entity_id, CAST('{last}' AS TIMESTAMP) AS as_of FROM orders "
+            f"WHERE account_id IS NOT NULL AND quantity >= 0 AND ordered_at <= CAST('{last}' AS TIMESTAMP) "
+            f"AND ordered_at > CAST('{last - timedelta(days=365)}' AS TIMESTAMP) ORDER BY entity_id, as_of"
+        )
+    rows = build_training_set(generation, TASK.question, config=config, spine=spine)
+    due = set(zip(asked["entity_id"].to_pylist(), asked["as_of"].to_pylist(), strict=True))
+    is_due = [one in due for one in zip(rows.entity_id.tolist(), rows.as_of.tolist(), strict=True)]
+    return rows, np.array(is_due)
 
 
 def _ravenstack(seed: int) -> Figure:

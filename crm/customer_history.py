@@ -7,7 +7,9 @@ says how every agreement that was up for renewal ended, from the day on which th
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date, datetime
+from itertools import groupby
 
 import pyarrow as pa
 
@@ -66,7 +68,7 @@ sums AS (
     kind AS (PARTITION BY segment ORDER BY known_at RANGE UNBOUNDED PRECEDING),
     everybody AS (ORDER BY known_at RANGE UNBOUNDED PRECEDING)),
 drawn AS (SELECT *, (kind_days + {k} * all_gap) / (kind_gaps + {k}) AS kind_gap FROM sums)
-SELECT purchase_id, account_id, ordered_at, kind_gap AS kind_gap_days,
+SELECT purchase_id, account_id, ordered_at, segment, kind_gap AS kind_gap_days,
   (own_days + kind_gap) / (own_gaps + 1) AS shrunk_gap_days, recorded_at
 FROM drawn ORDER BY purchase_id
 """
@@ -148,3 +150,27 @@ def derive_customer_history(engine: Engine, tables: Collection[str]) -> dict[str
         text = _RENEWALS.format(k=k, grace=GRACE_DAYS, least=LEAST_SHARE, renewable=RENEWABLE)
         found["renewals"] = engine.query(text)
     return found
+
+
+def usual_gaps(known: Sequence[tuple[datetime, date]], kind_gaps: Sequence[float]) -> Iterator[float]:
+    """The usual gap of one customer as known with each of its purchases: `shrunk_gap_days` of `purchases`.
+
+    Parameters
+    ----------
+    known : sequence of (datetime, date)
+        When each purchase was known and its day (UTC), in ascending order.
+    kind_gaps : sequence of float
+        Mean days between purchases of customers of its kind when each was known: the prior, which weighs one gap.
+
+    Examples
+    --------
+    >>> january = [date(2026, 1, day) for day in (1, 1, 11, 31)]
+    >>> list(usual_gaps([(datetime(day.year, day.month, day.day), day) for day in january], [90.0] * 4))
+    [90.0, 90.0, 50.0, 40.0]
+    """
+    days: set[date] = set()
+    for _, group in groupby(zip(known, kind_gaps, strict=True), key=lambda one: one[0][0]):
+        together = list(group)
+        days |= {day for (_, day), _ in together}
+        span = (max(days) - min(days)).days
+        yield from ((span + kind_gap) / len(days) for _, kind_gap in together)

@@ -90,6 +90,7 @@ DERIVED_TABLES: dict[str, Table] = {
                 text("purchase_id", "The order and its line.", required=True),
                 text("account_id", "The customer.", refers_to="accounts"),
                 moment("ordered_at", "When it was ordered.", required=True),
+                text("segment", "Its kind of customer: the kind of buyer, or else the region."),
                 number("kind_gap_days", "Mean days between purchases of customers of its kind.", unit="days"),
                 number("shrunk_gap_days", "The customer's mean gap, drawn to its kind's.", unit="days"),
             ),

@@ -93,8 +93,8 @@ EVENTS: dict[tuple[str, str], Event] = {
     # What may happen to an account again and again is judged per row (`outcome_moments`); this is its last word.
     ("accounts", "lapsed"): Event(
         entity="accounts",
-        phrase_en="customer left: nothing renewed, nothing bought",
-        phrase_zh="客户流失：未续约也未复购",
+        phrase_en="customer left: neither renewed nor bought when due",
+        phrase_zh="客户流失：到期未续约、到期未复购",
         needs=("accounts", "orders"),
         sql="SELECT account_id AS entity_id, MAX(ordered_at) + INTERVAL '90' DAY AS happened_at FROM orders "
         "WHERE account_id IS NOT NULL GROUP BY account_id "

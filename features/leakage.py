@@ -9,7 +9,7 @@ stand in docs/decisions/0006-leakage-verdicts.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -27,7 +27,7 @@ DOMINANT_SHARE = 0.25
 OVERWHELMING_SHARE = 0.40
 # A column of more values than this names who, not what: an identity may stand for all else that is known of it.
 MOST_VALUES_OF_A_KIND = 50
-IDENTITY_AUC = 0.95
+CERTAIN_AUC = 0.95
 TWIN_CORRELATION = 0.9
 N_STRONGEST = 8
 STRONG_WHERE_FILLED = 0.68
@@ -82,6 +82,7 @@ def find_leaks(
     delayed_label: Floats | None = None,
     ending: Floats | None = None,
     dated: Collection[str] = (),
+    counted: Collection[str] = (),
 ) -> tuple[Finding, ...]:
     """The columns that know the outcome, quarantined ones first.
 
@@ -104,6 +105,8 @@ def find_leaks(
     dated : collection of str
         Columns whose every state is known to have held at the moment: that they tell of the next days more than of
         later ones is no reproach.
+    counted : collection of str
+        Columns that a system counts as it happens: strong alone is no reproach, short of certainty.
 
     Returns
     -------
@@ -113,7 +116,7 @@ def find_leaks(
     if not training_set.fields:
         return ()
     screen = Screen(training_set, seed=seed, fit=fit, ending=ending)
-    search = _Search(screen, confirmed=frozenset(confirmed))
+    search = _Search(screen, confirmed=confirmed, counted=counted)
     for name in sorted(set(after_outcome) & set(screen.names)):
         search.add(name, "quarantined", "stated", "the mapping says it is written after the outcome")
     if 0 < screen.y.sum() < len(screen.y):
@@ -127,9 +130,9 @@ def find_leaks(
 class _Search:
     """One run of the checks; a column keeps its gravest verdict and all evidence."""
 
-    def __init__(self, screen: Screen, *, confirmed: frozenset[str]) -> None:
+    def __init__(self, screen: Screen, *, confirmed: Collection[str], counted: Collection[str]) -> None:
         self._screen = screen
-        self._confirmed = confirmed
+        self._confirmed, self._counted = frozenset(confirmed), frozenset(counted)
         self._found: dict[str, list[tuple[Verdict, str, str]]] = {}
 
     def findings(self) -> Iterator[Finding]:
@@ -175,7 +178,7 @@ class _Search:
         limit = max(LEAST_SUSPICIOUS_AUC, model - MODEL_MARGIN)
         for name in screen.names:
             single = screen.single(name)
-            least = max(limit, IDENTITY_AUC) if self._names_who(name) else limit
+            least = max(limit, CERTAIN_AUC) if name in self._counted or self._names_who(name) else limit
             if single.n_filled >= LEAST_FILLED and single.value_auc > least:
                 text = f"alone it ranks its {single.n_filled:,} filled rows with AUC {single.value_auc:.3f}"
                 self.add(name, "quarantined", "strong_alone", f"{text}, above {limit:.3f} (the others {model:.3f})")
@@ -336,8 +339,6 @@ class _Search:
 
     def near_the_label(self, training_set: TrainingSet, delayed_label: Floats, seed: int) -> None:
         """A column whose skill is gone when the window begins 7 days later."""
-        from dataclasses import replace
-
         both = np.isfinite(training_set.label) & np.isfinite(delayed_label)
         now = training_set.take(both)
         later = Screen(replace(now, label=delayed_label[both]), seed=seed, fit=fit_small_booster)

@@ -23,6 +23,7 @@ from crm.store import Generation
 from crm.tables import table
 from features.build import build_features
 from features.catalogue import group_named
+from features.counted import counted_fields
 from features.invoice_rows import settled_moments
 from features.labels import EVENTS, build_labels, outcome_moments
 from features.leakage import Finding, find_leaks
@@ -79,6 +80,7 @@ def find_leaks_of_record(
     )
     probes = {field.name for field, _ in extra if field.group == "probe"}
     columns = {field.name for field in widened.fields} - probes
+    counted = counted_fields(generation, asked)
     found: dict[str, Finding] = {}
     for step in _steps(generation, asked):
         happened = _happened(generation, step, training_set, config)
@@ -92,6 +94,7 @@ def find_leaks_of_record(
             delayed_label=_delayed(generation, step, training_set, happened),
             ending=_ending(labelled, happened),
             dated=_dated(asked, training_set),
+            counted=counted,
         )
         # Kinds of rows first: the fields made of a false kind would otherwise vouch for each other.
         found |= _named(search(labelled.without(columns | set(found))), asked, found)

@@ -104,10 +104,10 @@ NULLS_ZH: dict[str, str] = {
     "nothing settled yet": "尚无结清的发票",
     "orders are not recorded": "没有订单记录",
     "promises are not recorded": "没有付款承诺记录",
-    "seats are not recorded": "没有席位记录",
+    "no use of seats on record": "没有席位使用记录",
     "tickets are not recorded": "没有工单记录",
     "use is not recorded": "没有使用记录",
-    "users are not recorded": "没有用户数记录",
+    "no use on record": "没有使用记录",
 }
 WEEKDAYS: tuple[tuple[str, str], ...] = (
     ("Monday", "周一"),

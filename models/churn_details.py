@@ -10,8 +10,6 @@ import numpy as np
 from models.details import Asked
 from models.encoding import Value
 
-# Gaps of one customer are about exponential (Fader, Hardie & Lee 2005): nine in ten are shorter than this many means.
-GAP_QUANTILE = float(np.log(10.0))
 YEAR_DAYS = 365.0
 NOT_RENEWED, LAPSE, DOWN_SELL, CANCELLED = "not_renewed", "lapse", "down_sell", "cancelled"
 _CANCELLED_EVENT = "agreement cancelled"
@@ -27,8 +25,8 @@ def churn_details(asked: Asked) -> list[dict[str, object]]:
     -----
     `annual_value` is the money of the last 12 months in currency units: orders, else what was signed, else what was
     received. `value_at_risk` is the expected loss, probability x annual value. `when` is the last day of the
-    customer's cover by agreements, else the day on which nine in ten gaps between its purchases would have ended
-    (never before the day of the answer). Null where the record does not say.
+    customer's cover by agreements, else the day on which its next purchase is due by its usual gap (not before the day
+    of the answer). Null where the record does not say.
     """
     is_cancelling = asked.scorer.about.event == _CANCELLED_EVENT
     return [
@@ -63,7 +61,7 @@ def _churn(values: Mapping[str, Value], p: float, on: date, *, is_cancelling: bo
     if covered is not None and covered >= 0:
         when = on + timedelta(days=round(covered))
     elif since is not None and gap is not None:
-        when = on + timedelta(days=max(0, round(GAP_QUANTILE * gap - since)))
+        when = on + timedelta(days=max(0, round(gap - since)))
     kind = CANCELLED if is_cancelling else NOT_RENEWED if covered is not None and covered >= 0 else LAPSE
     return {
         "value_at_risk": None if yearly is None else round(p * yearly, 2),

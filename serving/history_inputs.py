@@ -6,7 +6,7 @@ sender may not see; what it names is joined where the sender may see that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from features.question import Question
 from features.spec import Aggregate, Attribute, FeatureGroup, Ratio, Source
 from models.encoding import Value, Values
 from serving.access import VisibleReps
+from serving.account_records import AccountRecords
 from serving.invoice_records import InvoiceRecords
 from serving.joined import JoinedFeatures
 from serving.openness import NOT_YET, openness_of
@@ -45,6 +46,9 @@ class Completes(Protocol):
         ...
 
 
+_COMPLETES: dict[str, Callable[[RecordView], Completes]] = {"accounts": AccountRecords, "invoices": InvoiceRecords}
+
+
 class HistoryInputs:
     """Values computed from the record's history, as known at a moment.
 
@@ -66,7 +70,9 @@ class HistoryInputs:
         if self._is_derived:
             record.derive()
         self._openness = openness_of(record, question)
-        self._completes: Completes | None = InvoiceRecords(record) if self._entity == "invoices" else None
+        self._completes: Completes | None = None
+        if self._entity in _COMPLETES:
+            self._completes = _COMPLETES[self._entity](record)
         brought = self._completes.sources if self._completes else frozenset()
         self._joined = JoinedFeatures(record, self._groups, without=brought)
         self._attributes = _reached_attributes(self._groups, without=brought)

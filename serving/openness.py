@@ -20,8 +20,9 @@ from features.account_moments import ACTIVE_DAYS, customers_at
 from features.question import Question
 from features.renewals import why_not_up_for_renewal
 from features.spine import build_open_spine
+from serving.account_records import AccountRecords
 from serving.record_view import RecordView
-from serving.records import ReadRecord
+from serving.records import ReadRecord, Row
 
 KNOWN = "Nothing is open any more: the outcome is known."
 NOT_YET = "It did not exist at that moment."
@@ -95,6 +96,7 @@ class _Customers:
     def __init__(self, record: RecordView, question: Question) -> None:
         self._record = record
         self._question = question
+        self._own = AccountRecords(record)
         self._kept: OrderedDict[datetime, frozenset[str]] = OrderedDict()
         self._why = _NO_CUSTOMER[question.event]
 
@@ -110,7 +112,9 @@ class _Customers:
         named = [f"{place}" for place in range(len(records))]
         with DuckDBEngine({}, threads=1) as engine:
             for name in ("orders", "agreements"):
-                engine.register(name, _rows_of(name, named, records))
+                engine.register(name, _rows_of(name, named, [one.events.get(name, ()) for one in records]))
+            bought = [self._own.purchases_of(one.row, one.events.get("orders", ())) for one in records]
+            engine.register("purchases", _rows_of("purchases", named, bought))
             asked = sorted({_naive(at) for at in moments})
             rows = customers_at(engine, self._question, asked, zone=self._record.zone).to_pylist()
         customers = {(row["entity_id"], row["as_of"]) for row in rows}
@@ -132,22 +136,22 @@ class _Customers:
 
 
 _NO_CUSTOMER = {
-    "lapsed": "It is not asked about at that moment: an agreement covers it beyond the window, or it is no customer "
-    f"(nothing bought in the {ACTIVE_DAYS} days before, and no agreement that runs out).",
+    "lapsed": "No purchase is due within the window: an agreement covers it beyond, its usual gap between purchases "
+    f"lasts longer, or it is no customer (nothing bought in the {ACTIVE_DAYS} days before or within its usual gap).",
     "cancelled": "It is not asked about at that moment: none of its agreements was running.",
 }
 
 
-def _rows_of(name: str, ids: Sequence[str], records: Sequence[ReadRecord]) -> pa.Table:
+def _rows_of(name: str, ids: Sequence[str], lists: Sequence[Sequence[Row]]) -> pa.Table:
     """The rows of one list of events of all records, each known since it happened."""
     stated = table(name)
     clock = str(stated.clock)
-    rows = [
+    filled = [
         {**row, "account_id": one, "recorded_at": _FIRST, clock: row[clock]}
-        for one, record in zip(ids, records, strict=True)
-        for row in record.events.get(name, ())
+        for one, rows in zip(ids, lists, strict=True)
+        for row in rows
     ]
-    return pa.Table.from_pylist(rows, schema=empty_table(name).schema)
+    return pa.Table.from_pylist(filled, schema=empty_table(name).schema)
 
 
 _FIRST = datetime(1970, 1, 1)  # noqa: DTZ001  # naive UTC, as the record holds moments

@@ -3,8 +3,9 @@
 A customer leaves when nothing covers it at the end of the window and it bought nothing after its cover ran out, as
 `features.account_moments` asks. It stays in four ways, and the chance to leave is the product of those that none of
 them happens: an agreement is renewed within the window, by its fates (`crm.demo.health_oracle`) and the days on which
-renewals are signed; an open deal is won (`crm.demo.win_oracle`) for anything but a project, or a won one is signed;
-maintenance that follows a licence or a project is signed; a licence or a project that runs on brings small orders.
+renewals are signed; an open deal is won (`crm.demo.win_oracle`), or a won one is signed; maintenance that follows a
+licence or a project is signed; a licence or a project that runs on brings small orders. A purchase is due or a cover
+ends: `features.account_moments` asks about no other accounts, and which they are is on record, not a matter of chance.
 
 Deals that may begin within the window count alike for everybody, as those of a customer do on average. What is left
 out makes the bar low by very little: cancellations within the window (two in a hundred a year); agreements of one
@@ -21,13 +22,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crm.demo.agreements import KINDS, LICENCE, MAINTENANCE, PROJECT
+from crm.demo.agreements import LICENCE, MAINTENANCE
 from crm.demo.billing import ADD_ONS_PER_YEAR
 from crm.demo.customer_seen import LATER, CustomerBook
 from crm.demo.deal_oracle import LEAST_SCORE, SCORE_STEP, TIME_STEP, win_tables
 from crm.demo.deals import EXPANSIONS_PER_YEAR, WORK_YEAR
 from crm.demo.health_oracle import RENEWS, HealthOracle, make_health_oracle
-from crm.demo.people import PRODUCT_SHARES, PRODUCTS
 from crm.demo.seen import micros, moments_of, places
 from crm.demo.win_oracle import win_probability
 from crm.demo.working_time import Floats, Ints, at_hour, local_day
@@ -49,8 +49,8 @@ def lapse_probability(company: DemoCompany, spine: pa.Table, *, horizon_days: in
     company : DemoCompany
         A company with its truth.
     spine : pa.Table
-        Columns `entity_id` (account that no agreement covers beyond the window) and `as_of` (naive UTC timestamp, a
-        local midnight).
+        Columns `entity_id` (account that is asked about: no agreement covers it beyond the window, and it may leave)
+        and `as_of` (naive UTC timestamp, a local midnight).
     horizon_days : int
         Length of the window.
 
@@ -124,7 +124,7 @@ def _signed_from(starts: int, day: int) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Deals:
-    """Deals that keep a customer: account, created, closed (UTC microseconds), whether won, day of signature."""
+    """All deals: account, created, closed (UTC microseconds), whether won, day of signature."""
 
     name: pa.ChunkedArray
     account: Ints
@@ -136,7 +136,7 @@ class _Deals:
 
 def _by_deals(company: DemoCompany, account: Ints, day: Ints, horizon_days: int) -> Floats:
     """P(no deal that is open, or won and not signed yet, keeps the account), shape (n_rows,)."""
-    deals = _keeping_deals(company)
+    deals = _all_deals(company)
     order = np.argsort(deals.account, kind="stable")
     begin = np.searchsorted(deals.account[order], account, side="left")
     length = np.searchsorted(deals.account[order], account, side="right") - begin
@@ -169,15 +169,11 @@ def _by_new_deals(company: DemoCompany, day: Ints, horizon_days: int) -> Floats:
     so_far = np.concatenate([[0.0], np.cumsum(won) * TIME_STEP])
     length = truth.clock.at(at_hour(day + horizon_days, 0.0)) - truth.clock.at(at_hour(day, 0.0))
     step = np.minimum((length / TIME_STEP).astype(np.int64), len(won))
-    is_kept = sum(part for part, product in zip(PRODUCT_SHARES, PRODUCTS, strict=True) if product[4] != "project")
-    return np.asarray(np.exp(-EXPANSIONS_PER_YEAR / WORK_YEAR * is_kept * so_far[step]))
+    return np.asarray(np.exp(-EXPANSIONS_PER_YEAR / WORK_YEAR * so_far[step]))
 
 
-def _keeping_deals(company: DemoCompany) -> _Deals:
+def _all_deals(company: DemoCompany) -> _Deals:
     rows = company.tables["opportunities"]
-    kinds = np.array([KINDS.index(product[4]) for product in PRODUCTS])
-    kind = kinds[places(rows["product"], pa.array([product[0] for product in PRODUCTS]))]
-    rows = rows.filter(pa.array(kind != PROJECT))
     agreements = company.tables["agreements"]
     found = places(rows["opportunity_id"], agreements["opportunity_id"])
     signed = np.append(agreements["signed_on"].cast(pa.int32()).to_numpy().astype(np.int64), LATER)

@@ -243,7 +243,7 @@ _USE: tuple[Feature, ...] = (
             lower=Mean(source=USAGE, days=180, column="active_users"),
         ),
         unit="ratio",
-        null="users are not recorded",
+        null="no use on record",
         group="usage",
         en="users of the last 30 days against those of 180",
         zh="近30天活跃用户与近180天之比",
@@ -255,7 +255,7 @@ _USE: tuple[Feature, ...] = (
             lower=Mean(source=USAGE, days=30, column="licensed_seats"),
         ),
         unit="share",
-        null="seats are not recorded",
+        null="no use of seats on record",
         group="usage",
         en="share of paid seats in use",
         zh="席位使用率",
@@ -337,4 +337,6 @@ CUSTOMER_SERVICE = FeatureGroup(
     features=(*_USE, *_SERVICE),
 )
 
-GROUPS = (CUSTOMER_PROFILE, CUSTOMER_PURCHASES, CUSTOMER_SERVICE, season_group(_TABLE, "customer"))
+# Customers are asked about at months' beginnings only: weekday and quarter are then those of a few dates.
+_SEASON = season_group(_TABLE, "customer", without=("weekday", "days_to_quarter_end"))
+GROUPS = (CUSTOMER_PROFILE, CUSTOMER_PURCHASES, CUSTOMER_SERVICE, _SEASON)

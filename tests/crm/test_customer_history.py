@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from crm.customer_history import KIND_GAPS, KIND_LOSSES, USUAL_GAP_DAYS, derive_customer_history
+from crm.customer_history import KIND_GAPS, KIND_LOSSES, USUAL_GAP_DAYS, derive_customer_history, usual_gaps
 from crm.engine import DuckDBEngine
 from crm.schema import SYSTEM_COLUMNS, arrow_type
 from crm.settlements import can_be_derived
@@ -148,3 +149,26 @@ def test_what_a_record_lacks_is_not_derived() -> None:
     assert not can_be_derived("renewals", ["orders"])
     assert not can_be_derived("settlements", ["orders"])
     assert can_be_derived("settlements", ["invoices"])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_gaps_of_one_customer_are_those_of_the_table(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = [
+        order(str(rng.choice(["a", "b"])), int(day), line=str(n), known_late=int(rng.integers(0, 3) * 20))
+        for n, day in enumerate(rng.integers(0, 200, 30))
+    ]
+    found = derived(orders=rows)["purchases"]
+    own = [row for row in found if row["account_id"] == "a"]
+    known = [(max(moment(row["ordered_at"]), moment(row["recorded_at"])), moment(row["ordered_at"])) for row in own]
+    order_known = sorted(range(len(own)), key=lambda place: known[place][0])
+    gaps = usual_gaps(
+        [(known[place][0], known[place][1].date()) for place in order_known],
+        [float(str(own[place]["kind_gap_days"])) for place in order_known],
+    )
+    assert list(gaps) == pytest.approx([own[place]["shrunk_gap_days"] for place in order_known])
+
+
+def moment(value: object) -> datetime:
+    assert isinstance(value, datetime)
+    return value

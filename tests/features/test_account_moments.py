@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from crm.config import Config, TaskSection
@@ -171,7 +172,7 @@ def test_training_rows_of_accounts_carry_label_account_and_event(tmp_path: Path)
     rows = [order("a", day) for day in range(0, 200, 9)] + [order("b", 3), order("b", 30)]
     accounts = [{"account_id": name, "region": name.upper(), "created_at": START} for name in ("a", "b")]
     found = build_training_set(record(tmp_path, orders=rows, accounts=accounts), TASK.question, config=CONFIG)
-    assert found.event == "customer left: nothing renewed, nothing bought"
+    assert found.event == "customer left: neither renewed nor bought when due"
     assert set(found.group.tolist()) == {"a", "b"}
     known = np.isfinite(found.label)
     assert (
@@ -286,3 +287,48 @@ def test_money_is_read_as_it_was_first_booked_and_cover_as_it_was_first_agreed(t
     assert [row["days_covered"] for row in found] == [60.0, -10.0]
     at_stake = build_training_set(generation, TASK.question, config=CONFIG, spine=spine)
     assert at_stake.value.tolist() == [600.0, 600.0]
+
+
+def test_an_account_is_asked_about_only_when_silence_would_go_beyond_its_own_habit(tmp_path: Path) -> None:
+    yearly = [order("yearly", day) for day in (0, 365, 730)]
+    weekly = [order("weekly", day) for day in range(0, 731, 7)]
+    record(tmp_path, orders=[*yearly, *weekly, order("z", 1300)])
+    # Gaps of 365 and 366 days drawn by one of its kind's, a few weeks: the next one is due after some 250 days.
+    after = np.datetime64("2028-01-11")
+    first = {
+        name: min(at for one, at in spine_days(tmp_path) if one == name and at > after) for name in ("yearly", "weekly")
+    }
+    assert first == {"yearly": np.datetime64("2028-06-30T23:00"), "weekly": np.datetime64("2028-02-01T00:00")}
+
+
+def spine_days(folder: Path) -> list[tuple[str, np.datetime64]]:
+    spine = build_spine(Store(folder).current(), asked(), zone=ZONE, seed=1)
+    return list(zip(spine["entity_id"].to_pylist(), spine["as_of"].to_numpy(), strict=True))
+
+
+def test_what_is_recorded_later_changes_neither_who_is_asked_nor_when(tmp_path: Path) -> None:
+    store = Store(tmp_path / "whole")
+    write_company(make_company("tiny", 4), store)
+    whole = build_spine(store.current(), asked(), zone=ZONE, seed=1)
+    moment = pa.scalar(sorted(set(whole["as_of"].to_pylist()))[-8], pa.timestamp("us"))
+    early = Store(tmp_path / "early")
+    with early.writing() as writer:
+        for name in ("orders", "agreements", "accounts", "changes"):
+            rows = store.current().read(name)
+            writer.replace(name, rows.filter(pc.less_equal(rows["recorded_at"], pa.scalar(moment.as_py()))), {})
+    known = build_spine(early.current(), asked(), zone=ZONE, seed=1)
+    at_once = [table.filter(pc.less(table["as_of"], moment)).to_pylist() for table in (whole, known)]
+    assert at_once[0] == at_once[1]
+    assert len(at_once[0]) > 20
+
+
+def test_a_running_project_is_no_silence_and_whatever_is_signed_was_bought(tmp_path: Path) -> None:
+    projects = [
+        agreement("builds", date(2026, 2, 10), ends=date(2026, 12, 31)) | {"kind": "project"},
+        agreement("signs", date(2026, 4, 20), ends=date(2026, 5, 20)) | {"kind": "project"},
+    ]
+    orders = [order(name, 0) for name in ("builds", "signs", "leaves")] + [order("z", 340)]
+    found = rows_of(record(tmp_path, orders=orders, agreements=projects), asked())
+    assert found["builds", "02-01 00"] == 0.0
+    assert [day for name, day in found if name == "builds"] == ["02-01 00"]
+    assert (found["signs", "02-01 00"], found["leaves", "02-01 00"]) == (0.0, 1.0)

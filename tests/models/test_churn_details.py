@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from models.churn_details import GAP_QUANTILE, churn_details, renewal_details
+from models.churn_details import churn_details, renewal_details
 from models.details import Asked
 from models.encoding import Value
 from models.scorer import Scorer
@@ -42,10 +42,9 @@ def test_a_covered_customer_is_lost_when_its_cover_ends_and_takes_a_years_orders
     }
 
 
-def test_a_customer_without_cover_lapses_when_nine_in_ten_of_its_gaps_would_have_ended() -> None:
+def test_a_customer_without_cover_lapses_from_the_day_on_which_its_next_purchase_is_due() -> None:
     found = answer(churn_details, 0.5, days_covered=None, days_since_purchase=10.0, usual_gap_days=30.0)
-    days = round(GAP_QUANTILE * 30.0 - 10.0)
-    assert found["when"] == str(ON + np.timedelta64(days, "D"))
+    assert found["when"] == "2026-03-21"
     assert found["loss_kind"] == "lapse"
     overdue = answer(churn_details, 0.5, days_covered=-200.0, days_since_purchase=400.0, usual_gap_days=30.0)
     assert overdue["when"] == "2026-03-01"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +16,15 @@ from crm.demo.churn_oracle import lapse_probability
 from crm.demo.company import DemoCompany, make_company
 from crm.demo.customer_seen import LATER, CustomerBook, read_customers
 from crm.demo.renewal_oracle import lost_probability
-from crm.demo.seen import micros, places
 from crm.demo.working_time import Ints, at_hour, local_day
+from crm.demo.write import write_company
+from crm.store import Store
+from features.labels import label_rows
+from features.spine import build_spine
+from models.tasks.churn_risk import TASK
 
 Floats = npt.NDArray[np.float64]
+ZONE = ZoneInfo("Asia/Shanghai")
 
 
 @pytest.fixture(scope="module")
@@ -55,34 +62,16 @@ def up_for_renewal(company: DemoCompany) -> tuple[pa.Table, Floats]:
     return spine_of(book.name, rows, days[rows]), lost[rows].astype(np.float64)
 
 
-def covered_until(book: CustomerBook, n_accounts: int, day: int, known: int) -> Ints:
-    """Last day up to which anything signed before a day covers each account, cancellations as known at another."""
-    signed = book.recurs & (book.signed < day)
-    ends = np.where(book.cancelled < known, np.minimum(book.cancelled, book.ends), book.ends)
-    until = np.zeros(n_accounts, dtype=np.int64)
-    np.maximum.at(until, book.account[signed], ends[signed])
-    return until
-
-
-def customers(company: DemoCompany) -> tuple[pa.Table, Floats]:
-    """Customers that may leave at ends of quarters, and whether nothing covered them and they bought nothing after."""
-    orders, accounts = company.tables["orders"], company.tables["accounts"]["account_id"]
-    account, on = places(orders["account_id"], accounts), local_day(micros(orders, "ordered_at"))
-    book, rows, days, left = book_of(company), [], [], []
-    for day in range(last_day(company) - 91 * 4, last_day(company) - 90, 91):
-        until = covered_until(book, len(accounts), day, day)
-        last = np.zeros(len(accounts), dtype=np.int64)
-        np.maximum.at(last, account[on < day], on[on < day])
-        ends_soon = (until + 30 >= day) & (until + 30 < day + 90)
-        some = np.flatnonzero(ends_soon | ((until + 30 < day) & (last >= day - 365) & (last > until)))
-        later = covered_until(book, len(accounts), day + 90, day + 90)
-        buys = np.zeros(len(accounts), dtype=np.bool_)
-        window = (on >= day) & (on < day + 90)
-        buys[account[window & (on > later[account])]] = True
-        rows.append(some)
-        days.append(np.full(len(some), day))
-        left.append((later[some] + 30 < day + 90) & ~buys[some])
-    return spine_of(accounts, np.concatenate(rows), np.concatenate(days)), np.concatenate(left).astype(np.float64)
+def customers(company: DemoCompany, folder: Path) -> tuple[pa.Table, Floats]:
+    """Customers that may leave at every second month's beginning of the last year, and whether they left."""
+    store = Store(folder)
+    write_company(company, store)
+    generation, question = store.current(), TASK.question
+    spine = build_spine(generation, question, zone=ZONE, seed=1)
+    label = label_rows(generation, question, spine)
+    months = np.unique(spine["as_of"].to_numpy()[np.isfinite(label)])[-12::2]
+    some = np.isin(spine["as_of"].to_numpy(), months)
+    return spine.filter(pa.array(some)), label[some]
 
 
 def assert_calibrated(p: Floats, y: Floats) -> None:
@@ -101,8 +90,8 @@ def test_renewal_is_calibrated_in_deciles_over_several_companies(companies: list
     assert np.mean((p - y) ** 2) < 0.7 * y.mean() * (1 - y.mean())
 
 
-def test_lapsing_is_calibrated_in_deciles_over_several_companies(companies: list[DemoCompany]) -> None:
-    rows = [customers(company) for company in companies]
+def test_lapsing_is_calibrated_in_deciles_over_several_companies(companies: list[DemoCompany], tmp_path: Path) -> None:
+    rows = [customers(company, tmp_path / str(place)) for place, company in enumerate(companies)]
     p = np.concatenate([lapse_probability(company, spine) for company, (spine, _) in zip(companies, rows, strict=True)])
     y = np.concatenate([label for _, label in rows])
     assert len(y) > 400
@@ -110,13 +99,13 @@ def test_lapsing_is_calibrated_in_deciles_over_several_companies(companies: list
     assert np.mean((p - y) ** 2) < 0.5 * y.mean() * (1 - y.mean())
 
 
-def test_oracles_read_no_latent_value(companies: list[DemoCompany]) -> None:
+def test_oracles_read_no_latent_value(companies: list[DemoCompany], tmp_path: Path) -> None:
     company, nothing = companies[0], np.zeros(0, dtype=np.int64)
     blind = replace(
         company,
         truth=replace(company.truth, health=np.zeros(0), deal_score=np.zeros(0), lead_state=nothing, payer=nothing),
     )
-    renewals, lapses = up_for_renewal(company)[0].slice(0, 60), customers(company)[0].slice(0, 60)
+    renewals, lapses = up_for_renewal(company)[0].slice(0, 60), customers(company, tmp_path)[0].slice(0, 60)
     assert np.array_equal(lost_probability(company, renewals), lost_probability(blind, renewals))
     assert np.array_equal(lapse_probability(company, lapses), lapse_probability(blind, lapses))
 

@@ -88,7 +88,7 @@ def own_lists(entity: str) -> dict[str, Source]:
         for feature in group_named(group).features:
             if isinstance(feature.primitive, Aggregate | Ratio) and not source_of(feature.primitive).reach:
                 found[source_of(feature.primitive).name] = source_of(feature.primitive)
-    return {name: source for name, source in found.items() if name != "promised"}
+    return {name: source for name, source in found.items() if name not in {"promised", "purchases"}}
 
 
 def record_of(view: RecordView, entity: str, entity_id: str) -> Row:

@@ -31,7 +31,7 @@ GOOD: dict[DType, list[object]] = {
 }
 # What makes a row one that is asked about.
 ASKED: dict[str, dict[str, object]] = {
-    "accounts": {"events": {"orders": [{"ordered_at": "2026-05-01T08:00:00+08:00", "quantity": 2}]}},
+    "accounts": {"events": {"orders": [{"ordered_at": "2025-10-01T08:00:00+08:00", "quantity": 2}]}},
     "agreements": {
         "kind": "maintenance", "signed_on": "2025-01-01", "starts_on": "2025-01-01", "ends_on": "2026-08-15",
         "cancelled_at": None,
