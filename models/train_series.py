@@ -25,7 +25,7 @@ from models.series_bundle import SeriesModel, load_series, save_series
 from models.series_candidates import BASELINE
 from models.series_card import write_series_cards
 from models.series_combine import combine, floored
-from models.series_forecast import forecast_batch
+from models.series_forecast import BASE_RATE, FORECAST, forecast_batch
 from models.series_gates import NOMINAL
 from models.series_judge import (
     ALL,
@@ -46,8 +46,6 @@ from models.series_task import QUANTILES, SeriesTask
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Progress: TypeAlias = Callable[[str, float], None] | None
-
-FORECAST, BASE_RATE = "forecast", "base_rate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

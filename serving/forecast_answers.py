@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from crm.app_database import ForecastRow
-from models.series_forecast import NOTES
+from models.series_forecast import FORECAST, NOTES
 from models.tasks.sales_forecast import TASK
 from serving.access import VisibleReps
 from serving.forecast_table import POINTER, BadForecast, ForecastTable, Series, read_forecast
@@ -124,7 +124,9 @@ def _judged(table: ForecastTable) -> dict[tuple[str, str], Mapping[str, object]]
 
 def _series(one: Series, judged: Mapping[str, object] | None, wanted: Wanted) -> dict[str, object]:
     english, chinese = NOTES.get(one.note, ("", ""))
-    inside = _coverage(judged) if judged is not None else {}
+    # What was measured are the ranges of the forecast; where something else answers they say nothing of its ranges.
+    measured = judged if one.status == FORECAST else None
+    inside = _coverage(measured) if measured is not None else {}
     closed = sorted(one.actuals)[-wanted.actuals :] if wanted.actuals else []
     return {
         "measure": one.measure,
@@ -140,7 +142,7 @@ def _series(one: Series, judged: Mapping[str, object] | None, wanted: Wanted) ->
         "coverage_80": inside.get("value"),
         "coverage_80_low": inside.get("low"),
         "coverage_80_high": inside.get("high"),
-        "coverage_n": judged["n"] if judged is not None else None,
+        "coverage_n": measured["n"] if measured is not None else None,
         "actuals": [{"month": month, "amount": one.actuals[month]} for month in closed],
         "months": list(one.ahead[: wanted.months]),
     }

@@ -113,7 +113,10 @@ class ForecastSeries(Answer):
     verdict: str | None = Field(
         description="better, no_better or worse than seasonal naive on the newest months; null when never judged."
     )
-    coverage_80: float | None = Field(description="Measured share of outcomes inside p10 to p90 at this level.")
+    coverage_80: float | None = Field(
+        description="Measured share of outcomes inside p10 to p90 at this level; null where seasonal naive answers "
+        "instead of the forecast."
+    )
     coverage_80_low: float | None = Field(description="Lower end of its 95 % interval.")
     coverage_80_high: float | None = Field(description="Upper end of its 95 % interval.")
     coverage_n: int | None = Field(description="Judged points behind it.")

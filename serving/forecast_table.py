@@ -191,6 +191,8 @@ def read_forecast(folder: Path, task: str) -> ForecastTable | None:
         name = (home / POINTER).read_text(encoding="ascii").strip()
     except FileNotFoundError:
         return None
+    except UnicodeDecodeError:
+        raise BadForecast(f"the pointer of {task} names no file; make the forecast anew") from None
     try:
         rows = pq.ParquetFile(home / Path(name).name).read()
         return ForecastTable(AboutForecast(**json.loads(rows.schema.metadata[_ABOUT])), rows)

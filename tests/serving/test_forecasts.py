@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -26,9 +26,11 @@ from models.series_bundle import SeriesModel, save_series
 from models.series_combine import Radii, Rule
 from models.series_task import QUANTILES
 from models.tasks.sales_forecast import TASK
+from serving.access import EVERYONE
 from serving.app import create_app
+from serving.forecast_answers import Wanted, answer_forecast
 from serving.forecast_schemas import AccuracyAnswer, ForecastAnswer
-from serving.forecast_table import POINTER
+from serving.forecast_table import POINTER, read_forecast
 from serving.forecasting import Forecasted, publish_forecast
 from serving.keys import make_key, make_user
 from serving.model_schemas import ModelCard
@@ -316,6 +318,22 @@ def test_a_forecast_is_held_against_what_came_as_far_as_the_caller_sees(empty: H
     assert [row["verdict"] for row in answer["backtest"]] == ["no_better"]
     own = house.get("/v1/forecasts/accuracy", login="rep", measure="bookings").json()["ledger"]
     assert {row["level"]: row["n"] for row in own} == {"rep": 3}
+
+
+def test_coverage_is_told_only_of_what_was_measured(house: House) -> None:
+    table = read_forecast(house.config.forecasts_folder, TASK.name)
+    assert table is not None
+    instead = replace(table.get("bookings", "company"), status="base_rate")
+    table.series = (instead, *(one for one in table.series if one.node_id != "company"))
+    (series,) = answer_forecast(table, EVERYONE, Wanted(measure="bookings", node="company"))["series"]
+    assert (series["coverage_80"], series["coverage_n"], series["verdict"]) == (None, None, "no_better")
+
+
+def test_a_pointer_that_is_no_text_leaves_the_forecast_before_it_in_place(empty: House) -> None:
+    published = empty.forecast().run_id
+    assert empty.get().json()["run_id"] == published
+    (empty.config.forecasts_folder / TASK.name / POINTER).write_bytes(b"\xff\xfe")
+    assert empty.get().json()["run_id"] == published
 
 
 def test_a_damaged_file_leaves_the_forecast_before_it_in_place(empty: House) -> None:
