@@ -22,6 +22,7 @@ EVENTS = "events"
 MOST_EVENTS = 2000
 _LONGEST_TEXT = 2000
 _LONGEST_NAME = 40
+_LONGEST_ID = 200
 _CENTS = 100
 _BIGGEST = 10**15
 
@@ -60,8 +61,7 @@ class RecordForm:
 
     def entity_id(self, record: object) -> str | None:
         """The entity's id when the row states one that can be answered with."""
-        value = record.get(self.key) if isinstance(record, dict) else None
-        return value if isinstance(value, str) and 0 < len(value) <= 200 else None
+        return stated_id(record, self.key)
 
     def read(self, record: object) -> ReadRecord:
         """The row in the record's own types.
@@ -100,6 +100,18 @@ class RecordForm:
         # Rows without a key are told apart, and ordered within one moment, by their place.
         keys = {key: f"{place:06d}" for key in stated.key if found.get(key) is None}
         return {**found, **keys}
+
+
+def stated_id(record: object, key: str) -> str | None:
+    """The id that a row as it came states under a column; None when it states none that can be answered with.
+
+    Examples
+    --------
+    >>> stated_id({"lead_id": "L1"}, "lead_id"), stated_id({"lead_id": 7}, "lead_id"), stated_id("L1", "lead_id")
+    ('L1', None, None)
+    """
+    value = record.get(key) if isinstance(record, dict) else None
+    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_ID else None
 
 
 def form_of_table(entity: str, custom: Mapping[str, DType], events: Mapping[str, str]) -> RecordForm:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crm.config import Config
+from crm.tables import table
 from models.encoding import BadValue, Values
 from models.task import BaseTask
 from serving.access import NOBODY, VisibleReps
@@ -22,7 +23,7 @@ from serving.inputs import Inputs, make_inputs
 from serving.judge import days_of, judge_rows, judge_table
 from serving.live import State
 from serving.record_view import RecordView
-from serving.records import BadRecord, ReadRecord
+from serving.records import BadRecord, ReadRecord, stated_id
 from serving.roles import Principal, Role, Sees
 from serving.score_table import ScoreTable
 
@@ -173,7 +174,8 @@ class Scoring:
         """One row a record, same order; a record that cannot be read is answered `invalid` by itself."""
         ready = self._ready
         if ready is None:
-            return [self._base_rate_row(None) for _ in records]
+            key = table(self._task.entity).key[0]
+            return [self._base_rate_row(stated_id(one, key)) for one in records]
         answers: list[AnswerRow | None] = [None] * len(records)
         read: list[tuple[int, ReadRecord]] = []
         for place, record in enumerate(records):

@@ -36,7 +36,9 @@ def test_without_champions_every_door_says_the_base_rate_and_what_is_missing(own
         assert ready.status_code == 503
         for name, task in TASKS.items():
             known, unknown = ask(client, own_firm, task.entity, {"ids": [first_id(own_firm, task.entity), "nobody"]})
-            (record,) = ask(client, own_firm, task.entity, {"records": [{}]})
+            key = table(task.entity).key[0]
+            (record,) = ask(client, own_firm, task.entity, {"records": [{key: "N-1"}]})
+            assert record["entity_id"] == "N-1"
             assert unknown["status"] == "not_found"
             for row in (known, record):
                 assert row["status"] == "insufficient_data"
