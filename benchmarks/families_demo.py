@@ -143,7 +143,7 @@ _LATER = "test: newest 25 % of rows after an embargo, the model fitted before, a
 PROTOCOLS = {
     "win": "won within 91 days; open deals on about one Monday in twelve; test: newest 25 % of rows whose window has "
     "closed, the model knows what was known before; about 6,000 rows of whole customers",
-    "churn": f"lapsed within 90 days; one customer in {ONE_IN['churn']}; {_LATER}",
+    "churn": f"neither renewed nor bought when due within 90 days; one customer in {ONE_IN['churn']}; {_LATER}",
     "collection": "not settled by the due day, asked at issue; one customer in three; test: newest 25 % of invoices, "
     "the model knows what was known on the first test day",
     "renewal": f"lost or renewed for less, asked 120, 90, 60 and 30 days before the end; one customer in "

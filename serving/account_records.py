@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import cast
 
 from crm.customer_history import USUAL_GAP_DAYS, usual_gaps
@@ -48,17 +48,19 @@ class AccountRecords:
         self._kinds = kinds
 
     def complete(
-        self, row: Row, events: Mapping[str, Sequence[Row]], *, may_join: bool
+        self, row: Row, events: Mapping[str, Sequence[Row]], *, known_to: datetime, may_join: bool
     ) -> tuple[Row, dict[str, Sequence[Row]]]:
         """The account and its events with its purchases, where orders were sent or none were made yet.
 
-        Of an order line that the record has, its kind's gap is what it was when the line was taken in, where the sender
-        may see the account.
+        Of an order line that the record had at `known_to`, its kind's gap is what it was when the line was taken in,
+        where the sender may see the account.
         """
         found = dict(events)
         if "orders" in events:
             stored = self._record.rows_where("purchases", "account_id", str(row["account_id"])) if may_join else []
-            found["purchases"] = self.purchases_of(row, events["orders"], stored)
+            until = known_to.astimezone(UTC).replace(tzinfo=None)
+            known = [one for one in stored if cast("datetime", one["recorded_at"]) <= until]
+            found["purchases"] = self.purchases_of(row, events["orders"], known)
         return row, found
 
     def purchases_of(self, row: Row, orders: Sequence[Row], stored: Sequence[Row] = ()) -> list[Row]:

@@ -35,8 +35,7 @@ TASK = Task(
     candidates=("base_rate", "ridge", "booster_small"),
     folds=Folds(n_origins=4, test_share=0.25, calibration_share=0.25),
     metrics=("log_loss", "auc", "average_precision", "brier", "ece", "lift_at_10", "lift_at_20"),
-    # A few hundred rows, several of each customer: of tenths of fifty rows an honest model is off by more than .03.
-    gates=Gates(max_ece=0.05, min_positives_for_boosting=200, min_closed=30),
+    gates=Gates(max_ece=0.03, min_positives_for_boosting=200, min_closed=30),
     details=renewal_details,
     tells_of="loss",
 )
