@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from features.groups.customer import CUSTOMER_SERVICE
 from features.groups.customer_money import CUSTOMER_PAYMENT
-from features.groups.customer_relation import CUSTOMER_RELATION
+from features.groups.customer_relation import CUSTOMER_RELATION, CUSTOMER_TROUBLE
 from features.groups.customer_use import CUSTOMER_USE
 from features.matrix import Kind
 from features.spec import AgeDays, Aggregate, Attribute, FeatureGroup, Last, Mean, Ratio, Source, feature
@@ -120,6 +120,7 @@ GROUPS = (
     AGREEMENT_KIND,
     reached_by(CUSTOMER_SERVICE, _TABLE, "agreement_service"),
     reached_by(CUSTOMER_RELATION, _TABLE, "agreement_relation"),
+    reached_by(CUSTOMER_TROUBLE, _TABLE, "agreement_trouble"),
     reached_by(CUSTOMER_USE, _TABLE, "agreement_use"),
     reached_by(CUSTOMER_PAYMENT, _TABLE, "agreement_payment"),
 )

@@ -236,6 +236,41 @@ CUSTOMER_DEALS = FeatureGroup(
     ),
 )
 
+CUSTOMER_TROUBLE = FeatureGroup(
+    name="customer_trouble",
+    entity=_TABLE,
+    doc="How often the customer asked for help, and how often it renewed for less or not at all.",
+    features=(
+        feature(
+            "n_tickets_365d",
+            Count(source=TICKETS, days=365),
+            unit="tickets",
+            null="tickets are not recorded",
+            group="service",
+            en="tickets in the last 365 days",
+            zh="近365天工单数",
+        ),
+        feature(
+            "n_renewals_lost",
+            Count(source=RENEWALS, where=(is_in("outcome", "lost"),)),
+            unit="agreements",
+            null="agreements are not recorded",
+            group="agreement",
+            en="agreements the customer did not renew",
+            zh="未续签的合同数",
+        ),
+        feature(
+            "n_renewals_reduced",
+            Count(source=RENEWALS, where=(is_in("outcome", "reduced"),)),
+            unit="agreements",
+            null="agreements are not recorded",
+            group="agreement",
+            en="agreements the customer renewed for less",
+            zh="降额续签的合同数",
+        ),
+    ),
+)
+
 CUSTOMER_RELATION = FeatureGroup(
     name="customer_relation",
     entity=_TABLE,
@@ -244,4 +279,4 @@ CUSTOMER_RELATION = FeatureGroup(
 )
 
 
-GROUPS = (CUSTOMER_HABIT, CUSTOMER_DEALS, CUSTOMER_RELATION)
+GROUPS = (CUSTOMER_HABIT, CUSTOMER_DEALS, CUSTOMER_TROUBLE, CUSTOMER_RELATION)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from features.spec import DaysSince, Feature, FeatureGroup, Last, Mean, Ratio, Source, feature, is_in
+from features.spec import DaysSince, Feature, FeatureGroup, Last, Mean, Ratio, Source, Sum, feature, is_in
 
 LEVELS = Source(name="use_levels", table="use_levels", key="account_id")
 _NO_USE = "no use in that time"
+# A ratio is drawn to 1 as if so many more people had been expected: three of five users say little.
+_PEOPLE = 20.0
 
 
-def _against(name: str, days: int, column: str, *, en: str, zh: str) -> Feature:
+def _against(name: str, column: str, days: int | None, *, en: str, zh: str) -> Feature:
     return feature(
         name,
         Ratio(
-            upper=Mean(source=LEVELS, days=days, column="active_users"),
-            lower=Mean(source=LEVELS, days=days, column=column),
+            upper=Sum(source=LEVELS, days=days, column="active_users"),
+            lower=Sum(source=LEVELS, days=days, column=column),
+            pseudo=_PEOPLE,
+            prior=1.0,
         ),
         unit="ratio",
-        null=_NO_USE,
+        null=_NO_USE if days else "no use",
         group="usage",
         en=en,
         zh=zh,
@@ -30,36 +34,43 @@ CUSTOMER_USE = FeatureGroup(
     features=(
         _against(
             "use_against_all_30d",
-            30,
             "expected_of_all",
+            30,
             en="use of the last 30 days against that of all customers of its size",
             zh="近30天使用量与同规模全部客户之比",
         ),
         _against(
             "use_against_all_90d",
-            90,
             "expected_of_all",
+            90,
             en="use of the last 90 days against that of all customers of its size",
             zh="近90天使用量与同规模全部客户之比",
         ),
         _against(
             "use_against_all_365d",
-            365,
             "expected_of_all",
+            365,
             en="use of a year against that of all customers of its size",
             zh="近一年使用量与同规模全部客户之比",
         ),
         _against(
+            "use_against_all",
+            "expected_of_all",
+            None,
+            en="use since it began against that of all customers of its size",
+            zh="累计使用量与同规模全部客户之比",
+        ),
+        _against(
             "use_against_usual_30d",
-            30,
             "expected_of_own",
+            30,
             en="use of the last 30 days against its own usual, season taken out",
             zh="近30天使用量与自身常态之比（剔除季节）",
         ),
         _against(
             "use_against_usual_90d",
-            90,
             "expected_of_own",
+            90,
             en="use of the last 90 days against its own usual, season taken out",
             zh="近90天使用量与自身常态之比（剔除季节）",
         ),

@@ -29,6 +29,7 @@ TASK = Task(
         "agreement_kind",
         "agreement_service",
         "agreement_relation",
+        "agreement_trouble",
         "agreement_use",
         "agreement_payment",
     ),
