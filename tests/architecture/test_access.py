@@ -13,6 +13,7 @@ PEOPLE = {"reps", "org_units"}
 READS = {"states", "existing", "rows_where"}
 # function -> who asks instead
 ASKED_BY = {
+    "serving/account_records.py:complete": "reads what `_may_join` allowed, which its caller asked",
     "serving/history_inputs.py:_rows_named": "asks `_may_join` for each row it joins",
     "serving/invoice_records.py:complete": "joins what `_may_join` allowed, which its caller asked",
     "serving/scoring.py:_look_up": "gets no states but those of rows that may be seen, which `states` asked",

@@ -131,6 +131,15 @@ def test_two_copies_of_a_leak_do_not_hide_each_other() -> None:
     assert set(verdicts(find_leaks(flat(columns, label.tolist()), seed=1))) == {"one", "two"}
 
 
+@pytest.mark.parametrize(("strength", "is_found"), [(2.0, False), (3.5, True)])
+def test_what_a_system_counted_may_be_strong_but_not_certain(strength: float, is_found: bool) -> None:
+    columns, label = noise()
+    told = label * strength + np.random.default_rng(6).normal(size=len(label))
+    rows = flat(columns | {"use": [str(x) for x in told]}, label.tolist(), grade=Grade.A)
+    assert "use" in verdicts(find_leaks(rows, seed=1)), "anything else as strong is a leak"
+    assert ("use" in verdicts(find_leaks(rows, seed=1, counted={"use"}))) is is_found
+
+
 def test_a_reason_of_loss_is_quarantined_since_it_is_filled_for_one_outcome_only() -> None:
     columns, label = noise()
     rng = np.random.default_rng(7)

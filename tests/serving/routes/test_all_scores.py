@@ -182,3 +182,14 @@ def test_an_invoice_of_an_earlier_moment_learns_nothing_of_what_its_customer_did
             _, now = completes.complete(asked, {}, known_to=record.watermark, may_join=True)
             moved += now["settlements"][0]["shrunk_days_to_pay"] != own["shrunk_days_to_pay"]
     assert moved
+
+
+def test_a_customer_that_bought_last_week_is_not_due_and_says_so(client: TestClient, firm) -> None:
+    at = client.app.state.service.live.states[TASK_OF["accounts"].name].record.watermark
+    bought = {"ordered_at": (at - timedelta(days=6)).isoformat(), "quantity": 30}
+    rare = {"ordered_at": (at - timedelta(days=300)).isoformat(), "quantity": 30}
+    records = [{"account_id": name, "events": {"orders": [one]}} for name, one in (("X1", bought), ("X2", rare))]
+    fresh, silent = score(client, firm, "accounts", {"records": records, "as_of": at.isoformat()})
+    assert fresh["status"] == "abstained"
+    assert "No purchase is due within the window" in fresh["message"]
+    assert silent["status"] == "scored"
