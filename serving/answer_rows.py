@@ -9,6 +9,7 @@ from datetime import datetime
 
 from crm.config import GradesSection
 from models.predictor import score_of
+from serving.access import VisibleReps
 from serving.answers import AnswerRow
 from serving.base_rate import BaseRate
 from serving.champion import Champion
@@ -43,11 +44,10 @@ class AnswerRows:
         self._state = state
         self._champion = champion
 
-    def judged(self, entity_id: str | None, judged: Judged, at: datetime) -> AnswerRow:
-        """The row of what the champion says now."""
+    def judged(self, entity_id: str | None, judged: Judged, at: datetime, seen: VisibleReps) -> AnswerRow:
+        """The row of what the champion says at a moment, to a caller who sees so much."""
         champion, table, score = self._champion, self._state.scores, score_of(judged.probability)
         about = champion.predictor.about
-        held = table.get(entity_id) if table is not None and entity_id is not None else None
         percentile = None
         if table is not None and table.about.digest == champion.published.digest:
             percentile = table.percentile(judged.probability)
@@ -60,7 +60,7 @@ class AnswerRows:
             percentile=percentile,
             horizon_days=about.horizon_days,
             event=about.event,
-            trend=trend_between(held.score_before if held else None, score),
+            trend=trend_between(self._score_before(entity_id, at, seen), score),
             reasons=judged.reasons,
             prediction_id=uuid.uuid4().hex,
             model_version=champion.version,
@@ -68,6 +68,14 @@ class AnswerRows:
             evidence=champion.evidence(judged.probability),
         )
         return _with_details(without_rank(row) if champion.is_base_rate else row, judged.details)
+
+    def _score_before(self, entity_id: str | None, at: datetime, seen: VisibleReps) -> int | None:
+        """The score a week before the last refresh, of what the caller may see: a record may name any id."""
+        table = self._state.scores
+        held = table.get(entity_id) if table is not None and entity_id is not None else None
+        if table is None or held is None or at < table.as_of or not seen.may_see(held.rep_id):
+            return None
+        return held.score_before
 
     def held(self, scored: Scored, table: ScoreTable) -> AnswerRow:
         """The row of the last refresh: after a promotion that of the champion before; each row names its model."""

@@ -168,7 +168,7 @@ class Scoring:
         on = days_of([moment] * len(opened), ready.record.zone)
         judged = judge_table(self._task, ready.champion, ready.inputs.rows(opened, moment), on)
         for entity_id, one in zip(opened, judged, strict=True):
-            found[entity_id] = ready.rows.judged(entity_id, one, moment)
+            found[entity_id] = ready.rows.judged(entity_id, one, moment, seen)
 
     def score_records(self, records: Sequence[object], asked: Asked) -> list[AnswerRow]:
         """One row a record, same order; a record that cannot be read is answered `invalid` by itself."""
@@ -210,15 +210,16 @@ class Scoring:
                 valued.append(_Valued(place, record.entity_id, moment, found, encoder.encode(found)))
             except BadValue as error:
                 answers[place] = invalid(record.entity_id, str(error))
-        answers |= self._judge(valued, at, ready)
+        answers |= self._judge(valued, at, seen, ready)
         return [answers[place] for place in range(len(records))]
 
-    def _judge(self, valued: Sequence[_Valued], at: datetime, ready: _Ready) -> dict[int, AnswerRow]:
+    def _judge(self, valued: Sequence[_Valued], at: datetime, seen: VisibleReps, ready: _Ready) -> dict[int, AnswerRow]:
         if not valued:
             return {}
         rows, on = np.concatenate([v.encoded for v in valued]), days_of([v.at for v in valued], ready.record.zone)
         judged = judge_rows(self._task, ready.champion, rows, [v.values for v in valued], on)
-        return {v.place: ready.rows.judged(v.entity_id, one, at) for v, one in zip(valued, judged, strict=True)}
+        answers = zip(valued, judged, strict=True)
+        return {v.place: ready.rows.judged(v.entity_id, one, at, seen) for v, one in answers}
 
     def _seen(self, asked: Asked) -> VisibleReps:
         record = self._state.record

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -83,6 +85,29 @@ def test_nothing_is_computed_of_what_a_caller_may_not_see(
     ids = [next(one for one, owner in sorted(owners.items()) if owner == reps[login]) for login in ("rep-1", "rep-0")]
     ask(client, firm, entity, "rep-0", {"ids": ids}, "?fresh=true")
     assert asked == ids[1:]
+
+
+def test_a_record_learns_nothing_of_the_entity_whose_id_it_names(client, firm, reps) -> None:
+    owners = owners_of(firm.generation(), "leads")
+    rows = ask(client, firm, "leads", "director", {"ids": sorted(owners)[:1000]}).json()["rows"]
+    moved = [row["entity_id"] for row in rows if row["trend"] != "unknown"]
+    trends: dict[str, set[str]] = {}
+    for login in ("rep-0", "director"):
+        of_others = [one for one in moved if owners[one] != reps["rep-0"]][:50]
+        answer = ask(client, firm, "leads", login, {"records": [{"lead_id": one} for one in of_others]})
+        trends[login] = {row["trend"] for row in answer.json()["rows"]}
+    assert trends["rep-0"] == {"unknown"}
+    assert "unknown" not in trends["director"]
+
+
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_an_answer_of_an_earlier_moment_has_no_trend(client, firm, entity: str) -> None:
+    held = client.app.state.service.live.states[TASK_OF[entity]].scores
+    at = (held.as_of - timedelta(days=30)).isoformat()
+    rows = ask(
+        client, firm, entity, "director", {"ids": sorted(owners_of(firm.generation(), entity))[-300:], "as_of": at}
+    )
+    assert {row["trend"] for row in rows.json()["rows"]} == {"unknown"}
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
