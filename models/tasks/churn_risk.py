@@ -42,6 +42,8 @@ TASK = Task(
         "customer_service",
         "customer_relation",
         "customer_deals",
+        "customer_trouble",
+        "customer_use",
         "customer_season",
     ),
     candidates=("base_rate", "ridge", "curves", "booster_small", "blend"),
