@@ -162,13 +162,14 @@ def _before(entries: list[Published]) -> Published | None:
 
 def _history(home: Path) -> list[Published]:
     try:
-        content = json.loads((home / POINTER).read_text(encoding="utf-8"))
+        entries = [Published(**entry) for entry in json.loads((home / POINTER).read_bytes())["history"]]
+        is_whole = all(len(entry.digest) == _DIGEST_LENGTH and entry.digest.isalnum() for entry in entries)
     except FileNotFoundError:
         return []
-    entries = [Published(**entry) for entry in content["history"]]
-    for entry in entries:
-        if len(entry.digest) != _DIGEST_LENGTH or not entry.digest.isalnum():
-            raise BadBundle(f"{home.name}: the pointer names no digest")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BadBundle(f"{home.name}: the pointer cannot be read") from None
+    if not is_whole:
+        raise BadBundle(f"{home.name}: the pointer names no digest")
     return entries
 
 

@@ -128,3 +128,14 @@ def test_damaged_folder_of_the_same_digest_is_replaced_on_publication(
         (champions.bundle_folder(tmp_path, "lead_score", entry) / "golden.json").unlink()
         champions.publish(tmp_path, "lead_score", bundles[0])
     assert champions.load_champion(tmp_path, "lead_score") is not None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b"\xff", b'{"history": 5}', b'{"history": [{}]}', b'{"history": [{"digest": 5}]}']
+)
+def test_a_damaged_pointer_is_named_like_every_other_damage(tmp_path: Path, content: bytes) -> None:
+    home = tmp_path / TASK.name
+    home.mkdir()
+    (home / champions.POINTER).write_bytes(content)
+    with pytest.raises(BadBundle, match="pointer"):
+        champions.current(tmp_path, TASK.name)
