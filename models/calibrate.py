@@ -194,9 +194,9 @@ def choose_calibrator(parts: Sequence[tuple[Floats, Floats]], *, in_time: bool) 
     Shape and level are judged apart. The shape is learned after each window's mean was matched: the final model is
     fitted on all rows and has already taken up the newest level, so a shift learned from models that had not would
     be counted twice. The least cross-fitted log loss over the windows wins; `identity` competes like the others.
-    Where windows follow each other, the winner must also help the newest one by more than a standard error: early
-    models learned from less and are surer of themselves than the one that will answer, and to temper it for what
-    they did would leave it too timid.
+    Where windows follow each other, the winner must also help the newest one, at least half as much as all of them:
+    early models learned from less and are surer of themselves than the one that will answer, and to temper it for
+    what they did would leave it too timid.
     A shift to the level of the newest window is added only if the level of one window has helped the next one
     beyond chance (Student's t over the windows, 5 % on one side): a level that wanders back and forth is no trend.
     """
@@ -210,7 +210,7 @@ def choose_calibrator(parts: Sequence[tuple[Floats, Floats]], *, in_time: bool) 
         shapes[method] = _losses(fitted, matched)
     table = {method: float(loss.mean()) for method, loss in shapes.items()}
     best = min(shapes, key=lambda method: table[method])
-    if in_time and not _helps_newest(best, matched):
+    if in_time and not _helps_newest(best, matched, float((shapes["identity"] - shapes[best]).mean())):
         best = "identity"
     chosen = IDENTITY if best == "identity" else _fit_if_enough(METHODS[best], *_join(matched))
     if in_time:
@@ -228,14 +228,14 @@ def _losses(calibrators: Sequence[Calibrator], parts: Sequence[tuple[Floats, Flo
     return np.array([log_losses(y, sigmoid(calibrator(log_odds))).mean() for calibrator, (log_odds, y) in pairs])
 
 
-def _helps_newest(method: str, matched: Sequence[tuple[Floats, Floats]]) -> bool:
-    """Whether a shape learned on the windows before betters the newest one by more than a standard error."""
+def _helps_newest(method: str, matched: Sequence[tuple[Floats, Floats]], mean_gain: float) -> bool:
+    """Whether a shape learned on the windows before betters the newest one by at least half its mean gain."""
     if method == "identity":
         return True
     log_odds, y = matched[-1]
     shaped = _fit_if_enough(METHODS[method], *_join(matched[:-1]))
     gain = log_losses(y, sigmoid(log_odds)) - log_losses(y, sigmoid(shaped(log_odds)))
-    return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
+    return bool(gain.mean() >= mean_gain / 2)
 
 
 def _has_helped(gain: Floats) -> bool:
