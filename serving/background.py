@@ -9,6 +9,7 @@ import time
 import structlog
 
 from crm.config import Config
+from serving.errors import log_failure
 from serving.live import POLL_SECONDS
 from serving.service import Service
 
@@ -24,7 +25,8 @@ async def follow(service: Service) -> None:
     retry_at: dict[str, float] = {}
     while True:
         await asyncio.sleep(POLL_SECONDS)
-        await asyncio.to_thread(service.reload)
+        if not await reloaded(service):
+            continue
         for task in service.tasks:
             state = service.live.states[task]
             if state.record is None or state.champion is None or state.is_current:
@@ -34,9 +36,22 @@ async def follow(service: Service) -> None:
                 continue
             if await refresh_aside(service.config, task):
                 failed.pop(task, None)
-                await asyncio.to_thread(service.reload)
+                await reloaded(service)
             else:
                 failed[task], retry_at[task] = wanted, time.monotonic() + RETRY_SECONDS
+
+
+async def reloaded(service: Service) -> bool:
+    """Whether what lies on disk could be taken in; otherwise what answered goes on, and the next round tries again."""
+    try:
+        await asyncio.to_thread(service.reload)
+    except Exception as error:
+        # Following must outlive whatever a half-written or strange file does to a reader.
+        service.not_followed = f"what changed on disk cannot be taken in ({type(error).__name__})"
+        log_failure(error, 0)
+        return False
+    service.not_followed = None
+    return True
 
 
 async def refresh_aside(config: Config, task: str) -> bool:

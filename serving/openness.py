@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from threading import Lock
 from typing import Protocol, cast
 
 import pyarrow as pa
@@ -98,6 +99,7 @@ class _Customers:
         self._question = question
         self._own = AccountRecords(record)
         self._kept: OrderedDict[datetime, frozenset[str]] = OrderedDict()
+        self._lock = Lock()
         self._why = _NO_CUSTOMER[question.event]
 
     def open_ids(self, at: datetime) -> list[str]:
@@ -122,17 +124,23 @@ class _Customers:
         return [None if (name, _naive(at)) in customers else why for name, at in zip(named, moments, strict=True)]
 
     def _customers(self, at: datetime) -> frozenset[str]:
-        if at not in self._kept:
-            needed = "orders" if self._question.event == "lapsed" else "agreements"
-            found: list[str] = []
-            if self._record.has(needed):
-                with self._record.engine() as engine:
-                    rows = customers_at(engine, self._question, [_naive(at)], zone=self._record.zone)
-                found = rows.column("entity_id").to_pylist()
-            self._kept[at] = frozenset(found)
-            while len(self._kept) > _MOST_KEPT:
-                self._kept.popitem(last=False)
-        return self._kept[at]
+        # One moment after the other, so that callers who name the same one wait for a single answer.
+        with self._lock:
+            found = self._kept.get(at)
+            if found is None:
+                found = self._kept[at] = self._read_customers(at)
+                while len(self._kept) > _MOST_KEPT:
+                    self._kept.popitem(last=False)
+            return found
+
+    def _read_customers(self, at: datetime) -> frozenset[str]:
+        needed = "orders" if self._question.event == "lapsed" else "agreements"
+        if not self._record.has(needed):
+            return frozenset()
+        # An engine of its own: whoever asks about the past keeps nobody waiting at the other doors.
+        with self._record.generation.engine(threads=1) as engine:
+            rows = customers_at(engine, self._question, [_naive(at)], zone=self._record.zone)
+        return frozenset(rows.column("entity_id").to_pylist())
 
 
 _NO_CUSTOMER = {

@@ -50,6 +50,8 @@ class Service:
         By task, why the newest record or champion does not answer, although it could be read.
     lacking : mapping of str to tuple of str
         By task that the record cannot serve, the tables that it lacks.
+    not_followed : str or None
+        Why changes on disk are not taken in at present.
     """
 
     config: Config
@@ -62,6 +64,7 @@ class Service:
     clock: Callable[[], datetime]
     unprepared: dict[str, str] = field(default_factory=dict)
     lacking: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    not_followed: str | None = None
     _scorings: dict[str, Scoring] = field(default_factory=dict)
     _prepared_for: dict[str, State] = field(default_factory=dict)
     _next_lines: NextLines | None = None

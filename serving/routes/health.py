@@ -41,6 +41,8 @@ async def is_ready(service: ServiceOf) -> Response:
     parts = {"record": "ready" if service.live.record is not None else "nothing was taken in yet: salescast ingest"}
     for task in service.tasks:
         parts |= _parts_of(service, task)
+    if service.not_followed is not None:
+        parts["changes"] = service.not_followed
     parts["database"] = "ready" if await run_in_threadpool(_database_answers, service) else "away"
     can_answer = any(service.scoring(task).is_ready for task in service.tasks)
     whole = all(value == "ready" or value.startswith(_NOT_POSSIBLE) for value in parts.values())
