@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from models.series_bundle import FAN, SeriesModel
 from models.series_judge import ALL, Accuracy
 from models.series_plot import MEASURES
@@ -30,6 +32,8 @@ _WORDS = {
         "revision": "{measure}: a month's amount changed by {share:.1%} on average since it closed",
         "causes": "It tells what comes when things go on as they did; it knows no open deal, price change or plan.",
         "sum": "Nodes are forecast one by one: parts need not add up to the whole.",
+        "veto": "Where it was clearly worse than seasonal naive on the tested months, seasonal naive answers: a gate, "
+        "decided on the very months that are shown.",
     },
     "zh": {
         "title": "销售预测",
@@ -48,6 +52,7 @@ _WORDS = {
         "revision": "{measure}：月结之后金额平均变动 {share:.1%}",
         "causes": "预测假设一切照旧；不知道未结商机、调价或计划。",
         "sum": "各节点分别预测，部分之和未必等于整体。",
+        "veto": "在所评估月份上明显差于去年同月之处，由去年同月作答：这是一道关口，依据的正是所展示的这些月份。",
     },
 }
 _LEVELS = {
@@ -69,6 +74,19 @@ _STATUSES = {
     "en": {"trained": "trained", "fallback": "no signal, seasonal naive answers", "refused": "refused"},
     "zh": {"trained": "已训练", "fallback": "无信号，按去年同月作答", "refused": "拒绝训练"},
 }
+
+
+# What a training says of its limits -> the same in Chinese, with the parts in their order.
+_LIMITS_ZH = (
+    (r"^(\w+): the 80 % ranges held (\d+%) of the outcomes, they are too wide$", r"\1：80% 区间命中 \2，过宽"),
+    (r"^(\w+): the 80 % ranges held (\d+%) of the outcomes, they are too narrow$", r"\1：80% 区间命中 \2，过窄"),
+    (r"^(\w+): (\d+%) of the amounts name no region or no product line$", r"\1：\2 的金额没有区域或产品线"),
+    (r"^(\w+), (\w+): worse than seasonal naive, which answers there$", r"\1，\2：差于去年同月，由后者作答"),
+    (
+        r"^the first month ahead is the running one; what it already holds is not used yet$",
+        "提前一个月即当月；当月已发生的金额尚未用上",
+    ),
+)
 
 
 def write_series_cards(task: SeriesTask, report: SeriesReport, model: SeriesModel) -> dict[str, str]:
@@ -110,10 +128,10 @@ def _write(task: SeriesTask, report: SeriesReport, model: SeriesModel, language:
     ]
     lines += [f"- {words['revision'].format(measure=_measure(m, language), share=s)}" for m, s in _sorted(report)]
     if language == "en":
-        lines += [f"- {limit}" for limit in report.limits]
+        lines += [f"- {limit_in(language, limit)}" for limit in report.limits]
     if report.silent:
         lines.append(f"- {words['silent']}: {len(report.silent)}")
-    lines += [f"- {words['sum']}", f"- {words['causes']}"]
+    lines += [f"- {words[name]}" for name in ("veto", "sum", "causes")]
     return "\n".join(lines).strip() + "\n"
 
 
@@ -148,6 +166,18 @@ def _weights(model: SeriesModel, language: str) -> list[list[str]]:
                 [_measure(measure, language), _LEVELS[language].get(level, level), status, told, f"{rule.factor:.2f}"]
             )
     return rows
+
+
+def limit_in(language: str, sentence: str) -> str:
+    """A sentence of the report in the card's language; one without a translation stays as it is."""
+    if language == "en":
+        return sentence
+    for english, chinese in _LIMITS_ZH:
+        sentence = re.sub(english, chinese, sentence)
+    called = _LEVELS["zh"] | MEASURES["zh"]
+    return re.sub(
+        r"^\w+(?:，\w+)?(?=：)", lambda found: "，".join(called.get(n, n) for n in found[0].split("，")), sentence
+    )
 
 
 def _measure(name: str, language: str) -> str:
