@@ -303,6 +303,7 @@ class FeatureGroup:
     doc : str
         What the group says about the entity, one sentence.
     features : tuple of Feature
+        In the order of the columns.
     """
 
     name: str

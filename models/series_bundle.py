@@ -94,6 +94,7 @@ class SeriesModel:
         Returns
         -------
         expected : ndarray of float64, shape (horizon,)
+            NaN beyond what was learned.
         quantiles : ndarray of float64, shape (horizon, n_quantiles)
             Rising; NaN where nothing was learned of ranges.
         """
