@@ -296,10 +296,8 @@ class FeatureGroup:
 
     Parameters
     ----------
-    name : str
-        For instance `lead_activity`.
-    entity : str
-        Table of the entity.
+    name, entity : str
+        For instance `lead_activity` and `leads`, the entity's table.
     doc : str
         What the group says about the entity, one sentence.
     features : tuple of Feature
