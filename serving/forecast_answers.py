@@ -16,7 +16,8 @@ from crm.app_database import ForecastRow
 from models.series_forecast import FORECAST, NOTES
 from models.tasks.sales_forecast import TASK
 from serving.access import VisibleReps
-from serving.forecast_table import POINTER, BadForecast, ForecastTable, Series, read_forecast
+from serving.forecast_table import BadForecast, ForecastTable, Series, read_forecast
+from serving.published import POINTER
 
 log = structlog.get_logger("serving.forecasts")
 

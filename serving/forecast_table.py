@@ -6,22 +6,15 @@ renamed into place. Rows of step 0 are closed months as the record has them.
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from crm.store import write_atomically
+from serving.published import UNREADABLE, publish_rows, read_published
 
-POINTER = "current"
-_ABOUT = b"salescast"
-_KEPT_FILES = 5
 QUANTILE_COLUMNS = ("p05", "p10", "p25", "p50", "p75", "p90", "p95")
 SCHEMA = pa.schema(
     [
@@ -161,21 +154,7 @@ def _series(rows: Sequence[Mapping[str, object]]) -> Series:
 
 def write_forecast(folder: Path, about: AboutForecast, rows: pa.Table) -> Path:
     """Write a forecast and let the pointer name it; files before the last few are removed, the ledger keeps them."""
-    home = folder / about.task
-    home.mkdir(parents=True, exist_ok=True)
-    path = home / f"{about.run_id}.parquet"
-    stated = rows.select(SCHEMA.names).cast(SCHEMA)
-    stated = stated.replace_schema_metadata({_ABOUT: json.dumps(asdict(about), ensure_ascii=False).encode()})
-    handle, temporary = tempfile.mkstemp(dir=home, suffix=".tmp")
-    os.close(handle)
-    pq.write_table(stated, temporary, compression="zstd")
-    Path(temporary).replace(path)
-    write_atomically(home / POINTER, path.name)
-    kept = sorted(home.glob("*.parquet"), key=lambda found: found.stat().st_mtime_ns)
-    for old in kept[:-_KEPT_FILES]:
-        if old != path:
-            old.unlink(missing_ok=True)
-    return path
+    return publish_rows(folder / about.task, about.run_id, rows.select(SCHEMA.names).cast(SCHEMA), asdict(about))
 
 
 def read_forecast(folder: Path, task: str) -> ForecastTable | None:
@@ -186,15 +165,8 @@ def read_forecast(folder: Path, task: str) -> ForecastTable | None:
     BadForecast
         The file cannot be read.
     """
-    home = folder / task
     try:
-        name = (home / POINTER).read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        return None
-    except UnicodeDecodeError:
-        raise BadForecast(f"the pointer of {task} names no file; make the forecast anew") from None
-    try:
-        rows = pq.ParquetFile(home / Path(name).name).read()
-        return ForecastTable(AboutForecast(**json.loads(rows.schema.metadata[_ABOUT])), rows)
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        found = read_published(folder / task)
+        return None if found is None else ForecastTable(AboutForecast(**found[1]), found[0])  # type: ignore[arg-type]
+    except UNREADABLE as error:
         raise BadForecast(f"the forecast of {task} cannot be read ({type(error).__name__}); make it anew") from error

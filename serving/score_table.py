@@ -6,9 +6,6 @@ answers and is renamed into place.
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,15 +14,11 @@ from pathlib import Path
 
 import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from crm.store import write_atomically
 from serving.answers import ReasonOut
+from serving.published import UNREADABLE, publish_rows, read_published
 from serving.schemas import Trend
 
-POINTER = "current"
-_ABOUT = b"salescast"
-_KEPT_FILES = 3
 SCHEMA = pa.schema(
     [
         ("entity_id", pa.string()),
@@ -134,21 +127,8 @@ def percentile_among(ordered: Sequence[float], probability: float) -> int | None
 
 def write_scores(folder: Path, about: About, rows: pa.Table) -> Path:
     """Write the scores and let the pointer name them; files before the last few are removed."""
-    home = folder / about.task
-    home.mkdir(parents=True, exist_ok=True)
-    path = home / f"{about.generation}-{about.digest}.parquet"
-    stated = rows.select(SCHEMA.names).cast(SCHEMA)
-    stated = stated.replace_schema_metadata({_ABOUT: json.dumps(asdict(about)).encode()})
-    handle, temporary = tempfile.mkstemp(dir=home, suffix=".tmp")
-    os.close(handle)
-    pq.write_table(stated, temporary, compression="zstd")
-    Path(temporary).replace(path)
-    write_atomically(home / POINTER, path.name)
-    kept = sorted(home.glob("*.parquet"), key=lambda p: p.stat().st_mtime_ns)
-    for old in kept[:-_KEPT_FILES]:
-        if old != path:
-            old.unlink(missing_ok=True)
-    return path
+    rows = rows.select(SCHEMA.names).cast(SCHEMA)
+    return publish_rows(folder / about.task, f"{about.generation}-{about.digest}", rows, asdict(about))
 
 
 def read_scores(folder: Path, task: str) -> ScoreTable | None:
@@ -159,14 +139,8 @@ def read_scores(folder: Path, task: str) -> ScoreTable | None:
     BadScores
         The file cannot be read.
     """
-    home = folder / task
     try:
-        name = (home / POINTER).read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        return None
-    try:
-        rows = pq.ParquetFile(home / Path(name).name).read()
-        about = About(**json.loads(rows.schema.metadata[_ABOUT]))
-        return ScoreTable(about, rows)
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        found = read_published(folder / task)
+        return None if found is None else ScoreTable(About(**found[1]), found[0])  # type: ignore[arg-type]
+    except UNREADABLE as error:
         raise BadScores(f"the scores of {task} cannot be read ({type(error).__name__}); refresh them") from error

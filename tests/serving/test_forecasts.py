@@ -30,10 +30,11 @@ from serving.access import EVERYONE
 from serving.app import create_app
 from serving.forecast_answers import Wanted, answer_forecast
 from serving.forecast_schemas import AccuracyAnswer, ForecastAnswer
-from serving.forecast_table import POINTER, read_forecast
+from serving.forecast_table import read_forecast
 from serving.forecasting import Forecasted, publish_forecast
 from serving.keys import make_key, make_user
 from serving.model_schemas import ModelCard
+from serving.published import POINTER
 from serving.roles import Role, Sees
 
 NOW = datetime(2026, 4, 1, 3, tzinfo=UTC)

@@ -145,8 +145,10 @@ def test_a_damaged_score_file_leaves_the_scores_before_in_place(own_house) -> No
         (home / "current").write_text("broken.parquet")
         client.app.state.service.reload()
         assert ask(client, own_house)[0]["status"] == "scored"
-    with pytest.raises(BadScores):
-        read_scores(own_house.config.scores_folder, TASK.name)
+    for pointer in (b"broken.parquet", b"\xff\xfe", b"gone.parquet"):
+        (home / "current").write_bytes(pointer)
+        with pytest.raises(BadScores, match="refresh them"):
+            read_scores(own_house.config.scores_folder, TASK.name)
 
 
 def test_a_new_generation_moves_owners_before_its_refresh(own_house) -> None:

@@ -1,0 +1,63 @@
+"""Tables that a pointer publishes: written once, named by a pointer that is renamed into place, the last few kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crm.store import write_atomically
+
+POINTER = "current"
+_ABOUT = b"salescast"
+_KEPT_FILES = 3
+# What reading raises when the pointer names no table; whoever reads says what must be made anew.
+UNREADABLE = (OSError, pa.ArrowException, KeyError, TypeError, ValueError)
+
+
+def publish_rows(home: Path, name: str, rows: pa.Table, about: Mapping[str, object]) -> Path:
+    """Write rows as `<home>/<name>.parquet` and let the pointer name them; files before the last few are removed.
+
+    Parameters
+    ----------
+    home : Path
+        Folder; made when it does not exist.
+    name : str
+        Name of the file, without ending.
+    rows : pa.Table
+        What is published.
+    about : mapping
+        Where the rows come from, as values that JSON can hold.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / f"{name}.parquet"
+    stated = rows.replace_schema_metadata({_ABOUT: json.dumps(about, ensure_ascii=False).encode()})
+    handle, temporary = tempfile.mkstemp(dir=home, suffix=".tmp")
+    os.close(handle)
+    pq.write_table(stated, temporary, compression="zstd")
+    Path(temporary).replace(path)
+    write_atomically(home / POINTER, path.name)
+    for old in sorted(home.glob("*.parquet"), key=lambda found: found.stat().st_mtime_ns)[:-_KEPT_FILES]:
+        if old != path:
+            old.unlink(missing_ok=True)
+    return path
+
+
+def read_published(home: Path) -> tuple[pa.Table, dict[str, object]] | None:
+    """The rows that the pointer names and what is said about them; None when nothing was published.
+
+    Raises
+    ------
+    One of UNREADABLE
+        Pointer or file cannot be read.
+    """
+    if not (home / POINTER).exists():
+        return None
+    name = (home / POINTER).read_text(encoding="ascii").strip()
+    rows = pq.ParquetFile(home / Path(name).name).read()
+    return rows, dict(json.loads(rows.schema.metadata[_ABOUT]))
