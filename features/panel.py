@@ -119,11 +119,11 @@ def last_closed_month(as_of: datetime, zone: ZoneInfo) -> np.datetime64:
     >>> last_closed_month(datetime(2026, 6, 30, 15, 59, tzinfo=UTC), ZoneInfo("Asia/Shanghai"))
     np.datetime64('2026-05')
     """
-    local = _day_begun(as_of, zone).astimezone(zone).date()
+    local = day_begun(as_of, zone).astimezone(zone).date()
     return np.datetime64(local.isoformat()[:7], "M") - np.timedelta64(1, "M")
 
 
-def _day_begun(as_of: datetime, zone: ZoneInfo) -> datetime:
+def day_begun(as_of: datetime, zone: ZoneInfo) -> datetime:
     """The cutoff; midnight where it is the last moment of a day: a record that reaches it holds all of that day.
 
     What is dated by the day counts from the next one on, so a month read at its last moment would lack its last day.
@@ -176,7 +176,7 @@ def read_panels(
     crm.money.NoRate
         An amount's currency has no exchange rate by its day.
     """
-    as_of = _day_begun(as_of, zone)
+    as_of = day_begun(as_of, zone)
     books = read_books(generation, as_of, zone, currency, engine=engine)
     owners = read_owners(generation, as_of, zone, engine=engine)
     until = last_closed_month(as_of, zone)
