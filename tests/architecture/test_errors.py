@@ -14,6 +14,8 @@ NEVER_LEAVES = {
     "features.build.BadSpine": "a fault of ours: callers build spines",
     "features.catalogue.UnknownGroup": "a fault of ours: task files name groups",
     "features.spec.BadSpec": "a fault of ours: raised while specs are read at import",
+    "models.reconcile_nonnegative.NotSolved": "a fault of ours: a covariance that is none",
+    "models.reconcile_weights.BadHierarchy": "a fault of ours: callers build hierarchies and base forecasts",
     "models.splits.TooFewRows": "becomes the reason of a refused training",
     "serving.auth.RouteWithoutScope": "a fault of ours: stops the application from starting",
     "serving.errors.Refusal": "the base of what the table lists",
