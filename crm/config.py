@@ -53,7 +53,10 @@ class CompanySection(Section):
 
     name: str = Field(default="My company", description="As it stands on cards and pages.")
     currency: str = Field(default="CNY", pattern=r"^[A-Z]{3}$", description="Reporting currency, ISO 4217.")
-    amounts: Literal["net", "gross"] = Field(default="net", description="How amounts are shown to people.")
+    amounts: Literal["net", "gross"] = Field(
+        default="net",
+        description="Bookings and revenue without tax or with it; margins are always net, receipts gross.",
+    )
     time_zone: str = Field(default="Asia/Shanghai", description="Where the company's days begin, an IANA name.")
     fiscal_year_starts: int = Field(default=1, ge=1, le=12, description="First month of the fiscal year.")
     holidays: str = Field(default="CN", description="Country code of the holiday calendar.")

@@ -6,26 +6,47 @@ the chain alone, the first that the company keeps; linking rows of one table to 
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Literal
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from crm.chain import Chain, Receipt, make_chain, take_tax
+from crm.amounts import convert
 from crm.engine import DuckDBEngine
+from crm.money_rows import ROWS, Counted, Days, Facts, column_of, days_of
 from crm.reading import read_as_of
-from crm.receivables import cash_day
 from crm.store import Generation
 
-_CHAIN_TABLES = ("agreements", "installments", "invoices", "receipts", "receipt_allocations")
-_READ = ("opportunities", "orders", "fx_rates", *_CHAIN_TABLES)
+# What measures and their owners are told from; other columns are not rolled back for them.
+_READ: dict[str, tuple[str, ...]] = {
+    "agreements": (
+        *("agreement_id", "account_id", "rep_id", "product", "kind", "signed_on"),
+        *("net_amount", "cost", "tax_rate", "currency"),
+    ),
+    "orders": (
+        *("order_id", "line", "account_id", "rep_id", "region", "product", "ordered_at"),
+        *("net_amount", "cost", "tax_rate", "currency"),
+    ),
+    "opportunities": (
+        *("opportunity_id", "account_id", "rep_id", "product", "outcome", "closed_at"),
+        *("net_amount", "tax_rate", "currency"),
+    ),
+    "installments": ("installment_id", "agreement_id"),
+    "invoices": (
+        *("invoice_id", "account_id", "agreement_id", "order_id", "issued_on"),
+        *("gross_amount", "tax_rate", "currency"),
+    ),
+    "receipts": ("receipt_id", "account_id", "received_on", "gross_amount", "instrument", "matures_on", "currency"),
+    "receipt_allocations": ("allocation_id", "receipt_id", "invoice_id", "installment_id", "amount"),
+    "fx_rates": ("currency", "rate_on", "rate"),
+}
 
 
 class Measure(StrEnum):
@@ -36,6 +57,17 @@ class Measure(StrEnum):
     REVENUE = "revenue"
     GROSS_MARGIN = "gross_margin"
     NEW_CUSTOMERS = "new_customers"
+
+
+def minor_units(measure: Measure) -> int:
+    """How many of what is summed make one unit: hundredths for money, one for a count.
+
+    Examples
+    --------
+    >>> minor_units(Measure.BOOKINGS), minor_units(Measure.NEW_CUSTOMERS)
+    (100, 1)
+    """
+    return 1 if measure is Measure.NEW_CUSTOMERS else 100
 
 
 # The tables that can tell a measure, best first. Signing is booking; without agreements a won deal is, then an order.
@@ -57,30 +89,6 @@ class NoMeasure(LookupError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """One amount that belongs to one month.
-
-    Parameters
-    ----------
-    row_id : str
-        Key of the row it comes from.
-    on : date
-        Its day in the company's time zone.
-    amount : int
-        Minor units of the reporting currency; a count for new customers.
-    account_id, rep_id, product : str or None
-        Whose it is, for sums by any of them.
-    """
-
-    row_id: str
-    on: date
-    amount: int
-    account_id: str | None = None
-    rep_id: str | None = None
-    product: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
     """The tables that measures are read from, as known at one moment.
 
@@ -94,12 +102,15 @@ class Books:
         The reporting currency.
     tables : mapping of str to pa.Table
         Tables of the record by name; a missing one counts as kept by nobody.
+    amounts : str
+        Whether bookings and revenue count with tax (`gross`) or without it (`net`).
     """
 
     on: date
     zone: ZoneInfo
     currency: str
     tables: Mapping[str, pa.Table]
+    amounts: Literal["net", "gross"] = "net"
 
     def source(self, measure: Measure) -> str:
         """The table that tells a measure: the first of `SOURCES` that has rows (with a cost, for margins).
@@ -119,14 +130,25 @@ class Books:
 
 
 def read_books(
-    generation: Generation, as_of: datetime, zone: ZoneInfo, currency: str, *, engine: DuckDBEngine | None = None
+    generation: Generation,
+    as_of: datetime,
+    zone: ZoneInfo,
+    currency: str,
+    *,
+    engine: DuckDBEngine | None = None,
+    amounts: Literal["net", "gross"] = "net",
 ) -> Books:
     """The tables that measures are read from, as they were known at a moment; `engine` as in `read_as_of`."""
-    tables = {name: read_as_of(generation, name, as_of, zone, engine=engine) for name in _READ if generation.has(name)}
-    return Books(on=as_of.astimezone(zone).date(), zone=zone, currency=currency, tables=tables)
+    tables: dict[str, pa.Table] = {}
+    for name, columns in _READ.items():
+        # No measure asks a deal where agreements tell, and deals change most: reading them would take half the time.
+        is_told = name == "opportunities" and "agreements" in tables and tables["agreements"].num_rows > 0
+        if generation.has(name) and not is_told:
+            tables[name] = read_as_of(generation, name, as_of, zone, engine=engine, columns=columns)
+    return Books(on=as_of.astimezone(zone).date(), zone=zone, currency=currency, tables=tables, amounts=amounts)
 
 
-def measure_facts(books: Books, measure: Measure) -> tuple[Fact, ...]:
+def measure_facts(books: Books, measure: Measure) -> Facts:
     """The amounts that make up a measure, each counted once, by day.
 
     Parameters
@@ -138,10 +160,10 @@ def measure_facts(books: Books, measure: Measure) -> tuple[Fact, ...]:
 
     Returns
     -------
-    tuple of Fact
-        Amounts are net, except receipts, which are gross. An acceptance bill is a receipt on the day it matures. A
-        framework agreement books nothing itself: what is called off does. A reversed invoice and its red invoice
-        take each other back on their own days.
+    Facts
+        Bookings and revenue with or without tax as the books say; margins are net and receipts gross. An acceptance
+        bill is a receipt on the day it matures. A framework agreement books nothing itself: what is called off does.
+        A reversed invoice and its red invoice take each other back on their own days.
 
     Raises
     ------
@@ -151,141 +173,59 @@ def measure_facts(books: Books, measure: Measure) -> tuple[Fact, ...]:
         An amount's currency has no exchange rate by its day.
     """
     source = books.source(measure)
-    if measure is Measure.RECEIPTS:
-        facts: Iterable[tuple[Fact, str | None]] = _receipts(books)
-    elif measure is Measure.NEW_CUSTOMERS:
-        facts = _first_sales(books, source)
-    else:
-        facts = _ROWS[source](books, measure)
-    rates = _rates(books)
-    counted = measure is Measure.NEW_CUSTOMERS
-    return tuple(
-        fact if counted else _converted(fact, currency or books.currency, books.currency, rates)
-        for fact, currency in facts
-    )
+    counted = Counted(on=books.on, zone=books.zone, amounts=books.amounts, is_margin=measure is Measure.GROSS_MARGIN)
+    facts, currency = ROWS[source](books.tables[source], counted)
+    return _first_sales(facts) if measure is Measure.NEW_CUSTOMERS else _converted(books, facts, currency)
 
 
 def measure_by_month(books: Books, measure: Measure) -> dict[date, int]:
     """A measure by first of the month, in the order of time; months without an amount are left out."""
-    totals: dict[date, int] = defaultdict(int)
-    for fact in measure_facts(books, measure):
-        totals[fact.on.replace(day=1)] += fact.amount
-    return dict(sorted(totals.items()))
+    facts = measure_facts(books, measure)
+    months, place = np.unique(facts.on.astype("datetime64[M]"), return_inverse=True)
+    totals = np.zeros(len(months), dtype=np.int64)
+    np.add.at(totals, place, facts.amount)
+    return dict(zip(months.astype("datetime64[D]").tolist(), totals.tolist(), strict=True))
 
 
-def _list(books: Books, name: str, columns: Sequence[str]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = books.tables[name].select(list(columns)).to_pylist()
-    return rows
+def _first_sales(facts: Facts) -> Facts:
+    """One customer each on the day of its first sale; of several on that day the first row stands for it."""
+    account = facts.account_id.dictionary_encode()
+    code = pc.fill_null(account.indices, -1).to_numpy(zero_copy_only=False)
+    order = np.lexsort((np.arange(len(code)), facts.on, code))
+    order = order[code[order] >= 0]
+    _, first = np.unique(code[order], return_index=True)
+    found = facts.take(order[first])
+    return replace(found, amount=np.ones(len(found.on), dtype=np.int64))
 
 
-def _local_day(books: Books, at: datetime) -> date:
-    return at.replace(tzinfo=UTC).astimezone(books.zone).date()
+def _converted(books: Books, facts: Facts, currency: pa.Array) -> Facts:
+    """The amounts in the reporting currency, at the last rate on or before their day."""
+    is_own = pc.or_(pc.equal(pc.fill_null(currency, ""), ""), pc.equal(pc.fill_null(currency, ""), books.currency))
+    foreign = np.flatnonzero(~is_own.to_numpy(zero_copy_only=False))
+    if len(foreign) == 0:
+        return facts
+    coded = currency.take(foreign).dictionary_encode()
+    codes = coded.indices.to_numpy(zero_copy_only=False)
+    rate = np.empty(len(foreign))
+    for code, name in enumerate(coded.dictionary.to_pylist()):
+        here = np.flatnonzero(codes == code)
+        days, values = _rates(books, name)
+        place = np.searchsorted(days, facts.on[foreign[here]], side="right") - 1
+        if place.min() < 0:
+            on = facts.on[foreign[here]][place < 0][0]
+            raise NoRate(f"no rate from {name} to {books.currency} by {on}; add one to fx_rates")
+        rate[here] = values[place]
+    amount = facts.amount.copy()
+    amount[foreign] = convert(facts.amount[foreign], rate)
+    return replace(facts, amount=amount)
 
 
-def _from_agreements(books: Books, measure: Measure) -> Iterable[tuple[Fact, str | None]]:
-    columns = ("agreement_id", "account_id", "rep_id", "product", "kind", "signed_on", "net_amount", "cost", "currency")
-    for row in _list(books, "agreements", columns):
-        amount = _of_row(row, measure)
-        if amount is not None and row["kind"] != "framework":
-            yield _fact(row["agreement_id"], row["signed_on"], amount, row), row["currency"]
-
-
-def _from_opportunities(books: Books, measure: Measure) -> Iterable[tuple[Fact, str | None]]:
-    columns = ("opportunity_id", "account_id", "rep_id", "product", "outcome", "closed_at", "net_amount", "currency")
-    for row in _list(books, "opportunities", columns):
-        if row["outcome"] == "won" and row["closed_at"] is not None and row["net_amount"] is not None:
-            day = _local_day(books, row["closed_at"])
-            yield _fact(row["opportunity_id"], day, row["net_amount"], row), row["currency"]
-
-
-def _from_orders(books: Books, measure: Measure) -> Iterable[tuple[Fact, str | None]]:
-    columns = ("order_id", "line", "account_id", "rep_id", "product", "ordered_at", "net_amount", "cost", "currency")
-    for row in _list(books, "orders", columns):
-        amount = _of_row(row, measure)
-        if amount is not None:
-            name = f"{row['order_id']}/{row['line']}"
-            yield _fact(name, _local_day(books, row["ordered_at"]), amount, row), row["currency"]
-
-
-def _from_invoices(books: Books, measure: Measure) -> Iterable[tuple[Fact, str | None]]:
-    columns = ("invoice_id", "account_id", "issued_on", "gross_amount", "tax_rate", "currency")
-    for row in _list(books, "invoices", columns):
-        net = take_tax(row["gross_amount"], row["tax_rate"])
-        yield _fact(row["invoice_id"], row["issued_on"], net, row), row["currency"]
-
-
-_ROWS = {
-    "agreements": _from_agreements,
-    "opportunities": _from_opportunities,
-    "orders": _from_orders,
-    "invoices": _from_invoices,
-}
-
-
-def _receipts(books: Books) -> Iterable[tuple[Fact, str | None]]:
-    for receipt in chain_of(books).receipts.values():
-        day = cash_day(receipt)
-        if day < books.on:
-            yield _receipt_fact(receipt, day), receipt.currency
-
-
-def _receipt_fact(receipt: Receipt, day: date) -> Fact:
-    return Fact(row_id=receipt.receipt_id, on=day, amount=receipt.gross_amount, account_id=receipt.account_id)
-
-
-def _first_sales(books: Books, source: str) -> Iterable[tuple[Fact, str | None]]:
-    first: dict[str, Fact] = {}
-    for fact, _ in _ROWS[source](books, Measure.BOOKINGS):
-        if fact.account_id is not None and (fact.account_id not in first or fact.on < first[fact.account_id].on):
-            first[fact.account_id] = fact
-    for fact in first.values():
-        yield replace(fact, amount=1), None
-
-
-def _of_row(row: Mapping[str, Any], measure: Measure) -> int | None:
-    """The amount of a row; for margins less its cost, None when that is unknown."""
-    net, cost = row["net_amount"], row["cost"]
-    if measure is not Measure.GROSS_MARGIN:
-        return None if net is None else int(net)
-    return None if net is None or cost is None else int(net) - int(cost)
-
-
-def _fact(name: str, on: date, amount: int, row: Mapping[str, Any]) -> Fact:
-    return Fact(
-        row_id=name,
-        on=on,
-        amount=amount,
-        account_id=row.get("account_id"),
-        rep_id=row.get("rep_id"),
-        product=row.get("product"),
-    )
-
-
-def chain_of(books: Books) -> Chain:
-    """The money chain of the same moment."""
-    from crm.tables import empty_table
-
-    return make_chain(on=books.on, **{name: books.tables.get(name, empty_table(name)) for name in _CHAIN_TABLES})
-
-
-def _rates(books: Books) -> dict[str, tuple[list[date], list[float]]]:
-    rates: dict[str, tuple[list[date], list[float]]] = {}
-    if "fx_rates" not in books.tables:
-        return rates
-    for row in sorted(_list(books, "fx_rates", ("currency", "rate_on", "rate")), key=lambda one: one["rate_on"]):
-        days, values = rates.setdefault(row["currency"], ([], []))
-        days.append(row["rate_on"])
-        values.append(row["rate"])
-    return rates
-
-
-def _converted(fact: Fact, currency: str, to: str, rates: dict[str, tuple[list[date], list[float]]]) -> Fact:
-    """The fact in the reporting currency, at the last rate on or before its day."""
-    if currency == to:
-        return fact
-    days, values = rates.get(currency, ([], []))
-    place = bisect_right(days, fact.on)
-    if place == 0:
-        raise NoRate(f"no rate from {currency} to {to} by {fact.on}; add one to fx_rates")
-    amount = (fact.amount * Decimal(str(values[place - 1]))).quantize(Decimal(1), rounding=ROUND_HALF_UP)
-    return replace(fact, amount=int(amount))
+def _rates(books: Books, currency: str) -> tuple[Days, npt.NDArray[np.float64]]:
+    """The days and rates of a currency, in the order of time."""
+    rows = books.tables.get("fx_rates")
+    if rows is None:
+        return np.array([], "datetime64[D]"), np.array([])
+    # A rate of nothing is none: it would turn an amount into nothing.
+    is_rate = pc.and_(pc.equal(rows.column("currency"), currency), pc.greater(rows.column("rate"), 0))
+    rows = rows.filter(is_rate).sort_by("rate_on")
+    return days_of(rows, "rate_on"), np.asarray(column_of(rows, "rate").to_numpy(zero_copy_only=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -25,7 +26,13 @@ _CAST = {
 
 
 def read_as_of(
-    generation: Generation, name: str, as_of: datetime, zone: ZoneInfo, *, engine: DuckDBEngine | None = None
+    generation: Generation,
+    name: str,
+    as_of: datetime,
+    zone: ZoneInfo,
+    *,
+    engine: DuckDBEngine | None = None,
+    columns: Sequence[str] | None = None,
 ) -> pa.Table:
     """The rows of one table as they were known at `as_of`, in the order of the key.
 
@@ -41,12 +48,15 @@ def read_as_of(
         The company's time zone, in which its days begin.
     engine : DuckDBEngine or None
         An open engine over the same generation, for many reads; None opens one for this read.
+    columns : sequence of str or None
+        Stated columns to read, in their order; None reads them all. A mutable column that is not asked for is not
+        rolled back either, which is most of the work.
 
     Returns
     -------
     pa.Table
-        Stated, system and custom columns. A mutable column holds the value it had: the last change that was
-        known wins; before the first known change, the old value of the next one.
+        Stated, system and custom columns, or those asked for. A mutable column holds the value it had: the last
+        change that was known wins; before the first known change, the old value of the next one.
 
     Raises
     ------
@@ -59,22 +69,25 @@ def read_as_of(
         raise ValueError("as_of came without a time zone; give one, for instance datetime(..., tzinfo=UTC)")
     stated = table(name)
     if not generation.has(name):
-        return empty_table(name)
+        return empty_table(name) if columns is None else empty_table(name).select(list(columns))
     at = as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     known = moment(at, as_of.astimezone(zone).strftime("%Y-%m-%d"))
     if engine is not None:
-        return engine.query(_select(engine, generation, stated, known))
+        return engine.query(_select(engine, generation, stated, known, columns))
     with generation.engine() as own:
-        return own.query(_select(own, generation, stated, known))
+        return own.query(_select(own, generation, stated, known, columns))
 
 
-def _select(engine: DuckDBEngine, generation: Generation, stated: Table, known: AsOf) -> str:
+def _select(
+    engine: DuckDBEngine, generation: Generation, stated: Table, known: AsOf, asked: Sequence[str] | None
+) -> str:
     """SQL of the whole read; columns that no file of the table has come as nulls of their type."""
     listed = engine.query(f"SELECT * FROM {quote_name(stated.name)} LIMIT 0").column_names
     changed = _changed_fields(engine, stated) if generation.has("changes") else set()
     columns: list[str] = []
     joins: list[str] = []
-    for column in (*stated.columns, *SYSTEM_COLUMNS):
+    every = (*stated.columns, *SYSTEM_COLUMNS)
+    for column in every if asked is None else [stated.column(name) for name in asked]:
         if column.name not in listed:
             columns.append(f"CAST(NULL AS {_CAST.get(column.dtype, 'VARCHAR[]')}) AS {quote_name(column.name)}")
             continue
@@ -83,7 +96,8 @@ def _select(engine: DuckDBEngine, generation: Generation, stated: Table, known: 
             value = _rolled_back(column, value, alias := f"c{len(joins)}")
             joins.append(_join(stated, column, alias, known))
         columns.append(f"{value} AS {quote_name(column.name)}")
-    columns += [f"t.{quote_name(name)}" for name in generation.custom(stated.name)]
+    if asked is None:
+        columns += [f"t.{quote_name(name)}" for name in generation.custom(stated.name)]
     order = ", ".join(f"t.{quote_name(name)}" for name in stated.key)
     return (
         f"SELECT {', '.join(columns)} FROM {quote_name(stated.name)} t {' '.join(joins)} "

@@ -1,47 +1,106 @@
-"""Whose an amount is: the salesperson, region and product line of every part of a measure, as known at one moment."""
+"""Whose an amount is: the salesperson, team, region, product line and kind of customer of every part of a measure."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from crm.engine import DuckDBEngine
-from crm.money import Books, Fact, Measure, measure_facts
+from crm.money import Books, Measure, measure_facts
+from crm.money_rows import Facts, column_of, order_lines
 from crm.reading import read_as_of
 from crm.store import Generation
+from crm.tables import empty_table
+from features.receipt_shares import cut_receipts
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Places: TypeAlias = npt.NDArray[np.intp]
 
 _READ: dict[str, tuple[str, ...]] = {
-    "reps": ("rep_id", "region", "role", "hired_on", "left_on"),
-    "accounts": ("account_id", "region", "rep_id"),
+    "reps": ("rep_id", "team_id", "region", "role", "hired_on", "left_on"),
+    "accounts": ("account_id", "region", "rep_id", "industry", "buyer_type"),
     "products": ("product", "line"),
+    "org_units": ("unit_id", "valid_from", "valid_to"),
 }
+_ORIGIN = ("account_id", "rep_id", "product", "region")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One amount with its owner; the parts of a measure add up to the measure.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Labels:
+    """One name a row, stored once each.
 
-    Parameters
+    Attributes
     ----------
-    on : date
-        Its day in the company's time zone.
-    amount : int
-        Hundredths of the reporting currency.
-    rep_id, region, line : str or None
-        Who sold it, where, and of which product line; None where the record does not say.
+    names : tuple of str
+        Every name that occurs, in the order of their text.
+    codes : ndarray of intp, shape (n,)
+        Place of each row's name in `names`; -1 where the record does not say.
+
+    Examples
+    --------
+    >>> found = Labels.of(pa.array(["West", None, "East", "West"]))
+    >>> found.names, found.codes.tolist()
+    (('East', 'West'), [1, -1, 0, 1])
     """
 
-    on: date
-    amount: int
-    rep_id: str | None
-    region: str | None
-    line: str | None
+    names: tuple[str, ...]
+    codes: Places
+
+    @classmethod
+    def of(cls, cells: pa.Array) -> Labels:
+        """The labels of a column of text."""
+        coded = cells.dictionary_encode()
+        said = coded.dictionary.to_pylist()
+        names = tuple(sorted(said))
+        place = {name: number for number, name in enumerate(names)}
+        moved = np.array([*(place[name] for name in said), -1], dtype=np.intp)
+        return cls(names=names, codes=moved[pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)])
+
+    def at(self, row: int) -> str | None:
+        """The name of one row."""
+        code = int(self.codes[row])
+        return None if code < 0 else self.names[code]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Attributed:
+    """The amounts of one measure with their owners, side by side; they add up to the measure.
+
+    Attributes
+    ----------
+    on : ndarray of datetime64[D], shape (n,)
+        Day in the company's time zone.
+    amount : ndarray of int64, shape (n,)
+        Hundredths of the reporting currency; a count for new customers.
+    row_id : pa.StringArray, shape (n,)
+        Key of the row of the money chain; the parts of one receipt share it.
+    account, rep, team, region, line, industry, buyer_type : Labels
+        Whose it is, as told in the organisation of the cutoff.
+    """
+
+    on: npt.NDArray[np.datetime64]
+    amount: Ints
+    row_id: pa.StringArray
+    account: Labels
+    rep: Labels
+    team: Labels
+    region: Labels
+    line: Labels
+    industry: Labels
+    buyer_type: Labels
+
+    @property
+    def month(self) -> npt.NDArray[np.datetime64]:
+        """Month of each amount, datetime64[M], shape (n,)."""
+        return self.on.astype("datetime64[M]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +108,7 @@ class Seller:
     """One salesperson as known at a moment."""
 
     rep_id: str
+    team_id: str | None
     region: str | None
     role: str | None
     hired_on: date | None
@@ -57,58 +117,68 @@ class Seller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owners:
-    """Who owns what at one moment: today's organisation, in which all history is told.
+    """Who owns what at one moment: the organisation of the cutoff, in which all history is told.
 
     Attributes
     ----------
+    tables : mapping of str to pa.Table
+        Salespeople, customers and products.
     sellers : mapping of str to Seller
         Salespeople by id.
-    account_region, account_rep, lines : mapping
-        Region and owner of a customer, product line of a product.
+    teams : frozenset of str or None
+        Units that exist on that day; None when the company keeps no list of them.
     """
 
-    sellers: Mapping[str, Seller] = field(default_factory=dict)
-    account_region: Mapping[str, str | None] = field(default_factory=dict)
-    account_rep: Mapping[str, str | None] = field(default_factory=dict)
-    lines: Mapping[str, str | None] = field(default_factory=dict)
+    tables: Mapping[str, pa.Table]
+    sellers: Mapping[str, Seller]
+    teams: frozenset[str] | None
 
-    def part(self, on: date, amount: int, origin: _Origin) -> Part:
-        """An amount with its owner; what the row does not say is the customer's."""
-        account = origin.account_id or ""
-        rep_id = origin.rep_id or self.account_rep.get(account)
-        seller = self.sellers.get(rep_id or "")
-        region = (seller.region if seller else None) or self.account_region.get(account) or origin.region
-        line = self.lines.get(origin.product or "") or origin.product
-        return Part(on=on, amount=amount, rep_id=rep_id, region=region, line=line)
+    def of_rep(self, rep_id: pa.Array, column: str) -> pa.Array:
+        """What is known of salespeople, by their ids."""
+        return look_up(rep_id, self.tables["reps"], "rep_id", column)
+
+    def of_account(self, account_id: pa.Array, column: str) -> pa.Array:
+        """What is known of customers, by their ids."""
+        return look_up(account_id, self.tables["accounts"], "account_id", column)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Origin:
-    """What a row of the money chain says of its owner."""
+def look_up(keys: pa.Array, rows: pa.Table, key: str, column: str) -> pa.Array:
+    """The cells of the rows that keys name; null for an unknown key or an empty cell.
 
-    account_id: str | None = None
-    rep_id: str | None = None
-    product: str | None = None
-    region: str | None = None
+    Examples
+    --------
+    >>> rows = pa.table({"id": ["a", "b"], "name": ["Ann", ""]})
+    >>> look_up(pa.array(["b", "a", "c", None]), rows, "id", "name").to_pylist()
+    [None, 'Ann', None, None]
+    """
+    place = pc.index_in(keys, value_set=column_of(rows, key), skip_nulls=True)
+    return _said(column_of(rows, column).take(place))
+
+
+def _said(cells: pa.Array) -> pa.Array:
+    """Text cells with an empty text as null."""
+    return pc.if_else(pc.equal(cells, ""), pa.scalar(None, pa.string()), cells)
 
 
 def read_owners(
     generation: Generation, as_of: datetime, zone: ZoneInfo, *, engine: DuckDBEngine | None = None
 ) -> Owners:
-    """Salespeople, customers and products as they were known at a moment; `engine` as in `read_as_of`."""
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _READ}
-    for name, columns in _READ.items():
-        if generation.has(name):
-            rows[name] = read_as_of(generation, name, as_of, zone, engine=engine).select(list(columns)).to_pylist()
+    """Salespeople, customers, products and units as they were known at a moment; `engine` as in `read_as_of`."""
+    tables = {
+        name: read_as_of(generation, name, as_of, zone, engine=engine, columns=columns)
+        for name, columns in _READ.items()
+    }
+    units = tables.pop("org_units").to_pylist()
+    today = as_of.astimezone(zone).date()
+    standing = frozenset(row["unit_id"] for row in units if row["valid_to"] is None or row["valid_to"] >= today)
     return Owners(
-        sellers={row["rep_id"]: Seller(**row) for row in rows["reps"]},
-        account_region={row["account_id"]: row["region"] for row in rows["accounts"]},
-        account_rep={row["account_id"]: row["rep_id"] for row in rows["accounts"]},
-        lines={row["product"]: row["line"] for row in rows["products"]},
+        tables=tables,
+        sellers={row["rep_id"]: Seller(**row) for row in tables["reps"].to_pylist()},
+        teams=standing if units else None,
     )
 
 
-def attribute(books: Books, measure: Measure, owners: Owners) -> tuple[Part, ...]:
+def attribute(books: Books, measure: Measure, owners: Owners) -> Attributed:
     """The parts of a measure with their owners; their sum is the measure's, to the hundredth.
 
     Parameters
@@ -130,76 +200,114 @@ def attribute(books: Books, measure: Measure, owners: Owners) -> tuple[Part, ...
     Notes
     -----
     An invoice is of its agreement, else of its order, else of its customer. A receipt is cut along the invoices and
-    nodes that it is allocated to; what nobody allocated is the customer's.
+    nodes that it is allocated to; what nobody allocated is the customer's. What a row does not say of its owner is
+    the customer's owner; a region is the salesperson's, else the customer's, else the order's.
     """
     facts = measure_facts(books, measure)
     source = books.source(measure)
+    own = _own(facts)
     if source == "receipts":
-        return tuple(_parts_of_receipts(books, facts, owners))
-    origins: Mapping[str, _Origin] = {}
+        parts = cut_receipts(facts, _table(books, "receipts"), _table(books, "receipt_allocations"))
+        facts = facts.take(parts.fact)
+        origins = _first_said(_of_allocations(books, parts.allocation), own.take(parts.fact))
+        return _owned(facts, parts.amount, origins, owners)
     if source == "invoices":
-        origins = _of_invoices(books)
+        own = _chosen(_of_invoices(books), facts.row_id, "invoice_id")
     elif source == "orders":
-        origins = _of_orders(books)
-    return tuple(owners.part(fact.on, fact.amount, origins.get(fact.row_id) or _own(fact)) for fact in facts)
+        own = _chosen(_of_orders(books), facts.row_id, "line_id")
+    return _owned(facts, facts.amount, own, owners)
 
 
-def _own(fact: Fact) -> _Origin:
-    return _Origin(account_id=fact.account_id, rep_id=fact.rep_id, product=fact.product)
+def _owned(facts: Facts, amount: Ints, origins: pa.Table, owners: Owners) -> Attributed:
+    account = _said(column_of(origins, "account_id"))
+    rep = pc.coalesce(_said(column_of(origins, "rep_id")), owners.of_account(account, "rep_id"))
+    product = _said(column_of(origins, "product"))
+    region = pc.coalesce(
+        owners.of_rep(rep, "region"), owners.of_account(account, "region"), _said(column_of(origins, "region"))
+    )
+    return Attributed(
+        on=facts.on,
+        amount=amount,
+        row_id=facts.row_id,
+        account=Labels.of(account),
+        rep=Labels.of(rep),
+        team=Labels.of(owners.of_rep(rep, "team_id")),
+        region=Labels.of(region),
+        line=Labels.of(pc.coalesce(look_up(product, owners.tables["products"], "product", "line"), product)),
+        industry=Labels.of(owners.of_account(account, "industry")),
+        buyer_type=Labels.of(owners.of_account(account, "buyer_type")),
+    )
 
 
-def _rows(books: Books, name: str, *columns: str) -> list[dict[str, Any]]:
-    found: pa.Table | None = books.tables.get(name)
-    rows: list[dict[str, Any]] = [] if found is None else found.select(list(columns)).to_pylist()
-    return rows
+def _table(books: Books, name: str) -> pa.Table:
+    found = books.tables.get(name)
+    return empty_table(name) if found is None else found
 
 
-def _of_agreements(books: Books) -> dict[str, _Origin]:
-    columns = ("account_id", "rep_id", "product")
-    return {row.pop("agreement_id"): _Origin(**row) for row in _rows(books, "agreements", "agreement_id", *columns)}
+def _origins(rows: pa.Table, **more: pa.Array) -> pa.Table:
+    """What rows say of their owner, in one shape; `more` are keys beside it."""
+    nothing = pa.nulls(rows.num_rows, pa.string())
+    said = {name: column_of(rows, name) if name in rows.column_names else nothing for name in _ORIGIN}
+    return pa.table(more | said)
 
 
-def _of_orders(books: Books) -> dict[str, _Origin]:
-    columns = ("account_id", "rep_id", "product", "region")
-    return {
-        f"{row.pop('order_id')}/{row.pop('line')}": _Origin(**row)
-        for row in _rows(books, "orders", "order_id", "line", *columns)
-    }
+def _own(facts: Facts) -> pa.Table:
+    nothing = pa.nulls(len(facts.on), pa.string())
+    return pa.table(
+        {"account_id": facts.account_id, "rep_id": facts.rep_id, "product": facts.product, "region": nothing}
+    )
 
 
-def _of_invoices(books: Books) -> dict[str, _Origin]:
-    agreements = _of_agreements(books)
-    first_line: dict[str, _Origin] = {}
-    for name, origin in sorted(_of_orders(books).items()):
-        first_line.setdefault(name.rsplit("/", 1)[0], origin)
-    found = {}
-    for row in _rows(books, "invoices", "invoice_id", "account_id", "agreement_id", "order_id"):
-        said = agreements.get(row["agreement_id"] or "") or first_line.get(row["order_id"] or "")
-        found[row["invoice_id"]] = said or _Origin(account_id=row["account_id"])
-    return found
+def _chosen(origins: pa.Table, keys: pa.Array, key: str) -> pa.Table:
+    """The origins that keys name; a row of nulls where none does."""
+    return origins.take(pc.index_in(keys, value_set=column_of(origins, key), skip_nulls=True)).select(_ORIGIN)
 
 
-def _parts_of_receipts(books: Books, facts: Iterable[Fact], owners: Owners) -> Iterator[Part]:
-    by_invoice, agreements = _of_invoices(books), _of_agreements(books)
-    by_node = {
-        row["installment_id"]: agreements.get(row["agreement_id"])
-        for row in _rows(books, "installments", "installment_id", "agreement_id")
-    }
-    allocated: dict[str, list[tuple[int, _Origin | None]]] = defaultdict(list)
-    columns = ("receipt_id", "invoice_id", "installment_id", "amount")
-    for row in _rows(books, "receipt_allocations", *columns):
-        origin = by_invoice.get(row["invoice_id"] or "") or by_node.get(row["installment_id"] or "")
-        if row["amount"] is not None:
-            allocated[row["receipt_id"]].append((row["amount"], origin))
-    gross = {row["receipt_id"]: row["gross_amount"] for row in _rows(books, "receipts", "receipt_id", "gross_amount")}
-    for fact in facts:
-        rest, shares = fact.amount, allocated.get(fact.row_id, [])
-        for amount, origin in shares:
-            # In the currency of the receipt; the fact is in the reporting currency already.
-            share = round(fact.amount * amount / gross[fact.row_id]) if gross[fact.row_id] else 0
-            if abs(share) > abs(rest):
-                share = rest
-            rest -= share
-            yield owners.part(fact.on, share, origin or _own(fact))
-        if rest:
-            yield owners.part(fact.on, rest, _own(fact))
+def _first_said(first: tuple[Sequence[pa.Table], Places], otherwise: pa.Table) -> pa.Table:
+    """Row by row the origin that was chosen, else the other one."""
+    stacked, choice = first
+    every = pa.concat_tables([*(one.select(_ORIGIN) for one in stacked), otherwise.select(_ORIGIN)])
+    own = sum(one.num_rows for one in stacked) + np.arange(otherwise.num_rows)
+    return every.combine_chunks().take(pa.array(np.where(choice >= 0, choice, own)))
+
+
+def _places(keys: pa.Array, rows: pa.Table, key: str) -> Places:
+    """The place of the row that each key names, -1 where none does."""
+    found = pc.index_in(keys, value_set=column_of(rows, key), skip_nulls=True)
+    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.intp))
+
+
+def _of_orders(books: Books) -> pa.Table:
+    rows = _table(books, "orders")
+    return _origins(rows, line_id=order_lines(rows), order_id=column_of(rows, "order_id"))
+
+
+def _of_invoices(books: Books) -> pa.Table:
+    """An invoice is of its agreement, else of the first line of its order, else of its customer."""
+    invoices, agreements = _table(books, "invoices"), _table(books, "agreements")
+    lines = _of_orders(books).sort_by("line_id")
+    signed = _places(column_of(invoices, "agreement_id"), agreements, "agreement_id")
+    ordered = _places(column_of(invoices, "order_id"), lines, "order_id")
+    choice = np.where(signed >= 0, signed, np.where(ordered >= 0, agreements.num_rows + ordered, -1))
+    customer = _origins(invoices.select(["account_id"]))
+    found = _first_said(([_origins(agreements), lines], choice), customer)
+    return found.append_column("invoice_id", column_of(invoices, "invoice_id"))
+
+
+def _of_allocations(books: Books, rows: Places) -> tuple[Sequence[pa.Table], Places]:
+    """The origins that allocations can name, and the place of each one's own; -1 for none.
+
+    `rows` are places of allocations, -1 for money that nobody allocated.
+    """
+    allocations, nodes, agreements = (
+        _table(books, name) for name in ("receipt_allocations", "installments", "agreements")
+    )
+    invoices = _of_invoices(books)
+    billed = _places(column_of(allocations, "invoice_id"), invoices, "invoice_id")
+    signed = _places(
+        look_up(column_of(allocations, "installment_id"), nodes, "installment_id", "agreement_id"),
+        agreements,
+        "agreement_id",
+    )
+    choice = np.where(billed >= 0, billed, np.where(signed >= 0, invoices.num_rows + signed, -1))
+    return [invoices, _origins(agreements)], np.append(choice, -1)[rows]

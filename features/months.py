@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.calendar import spring_festival
+from features.working_days import working_weight
 
 # Offices empty a week before the festival and fill again a week after it.
 _FESTIVAL_DAYS = range(-7, 15)
@@ -27,37 +29,24 @@ def month_facts(months: npt.NDArray[np.datetime64], country: str) -> npt.NDArray
     Returns
     -------
     ndarray of float64, shape (n_months, 2)
-        Working days; days from a week before to two weeks after the first day of the lunar year.
+        Working days, weekend days worked in exchange among them; days from a week before to two weeks after the
+        first day of the lunar year.
 
     Examples
     --------
     >>> month_facts(np.array(["2026-02", "2026-03"], "datetime64[M]"), "CN").tolist()
-    [[14.0, 19.0], [22.0, 3.0]]
+    [[16.0, 19.0], [22.0, 3.0]]
     """
     return np.array([(_working_days(month, country), _festival_days(month)) for month in months.tolist()])
 
 
 def _days(month: date) -> list[date]:
-    days, day = [], month
-    while day.month == month.month:
-        days.append(day)
-        day += timedelta(days=1)
-    return days
+    return [month + timedelta(days=number) for number in range(monthrange(month.year, month.month)[1])]
 
 
 @lru_cache(maxsize=4096)
 def _working_days(month: date, country: str) -> float:
-    free = _holidays(country, month.year)
-    return float(sum(day.weekday() < 5 and day not in free for day in _days(month)))
-
-
-@lru_cache(maxsize=256)
-def _holidays(country: str, year: int) -> frozenset[date]:
-    import holidays
-
-    if country not in holidays.list_supported_countries():
-        return frozenset()
-    return frozenset(holidays.country_holidays(country, years=year))
+    return float(working_weight(np.array(_days(month), "datetime64[D]"), country).sum())
 
 
 @lru_cache(maxsize=4096)

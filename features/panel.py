@@ -7,30 +7,34 @@ cutoff, so a salesperson who moved takes the past along.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
 from crm.engine import DuckDBEngine
-from crm.money import Measure, NoMeasure, read_books
+from crm.money import Measure, NoMeasure, minor_units, read_books
 from crm.reading import read_as_of
 from crm.store import Generation
-from features.attribution import Owners, Part, Seller, attribute, read_owners
+from features.attribution import Attributed, Owners, attribute, read_owners
+from features.own_panels import read_own_panels
+from features.silent import silent_reps, silent_teams
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Months: TypeAlias = npt.NDArray[np.datetime64]
-
-_HUNDREDTHS = 100
-_SELLING = ("rep", None)
+Places: TypeAlias = npt.NDArray[np.intp]
 
 
 _MOMENT = timedelta(milliseconds=1)
+
+
+# What separates the parts of a node's name, written as in a web address where a part holds it.
+_ESCAPED = str.maketrans({"%": "%25", "|": "%7C", ":": "%3A"})
 
 
 class Level(StrEnum):
@@ -38,41 +42,63 @@ class Level(StrEnum):
 
     COMPANY = "company"
     REGION = "region"
+    TEAM = "team"
     LINE = "line"
     REGION_LINE = "region_line"
+    INDUSTRY = "industry"
+    BUYER_TYPE = "buyer_type"
     REP = "rep"
     # A series that a panel of the company's own brings along.
     SERIES = "series"
 
 
+# The parts that name a node of each level.
+_PARTS: Mapping[Level, tuple[str, ...]] = {
+    Level.COMPANY: (),
+    Level.REGION: ("region",),
+    Level.TEAM: ("team",),
+    Level.LINE: ("line",),
+    Level.REGION_LINE: ("region", "line"),
+    Level.INDUSTRY: ("industry",),
+    Level.BUYER_TYPE: ("buyer_type",),
+    Level.REP: ("rep_id",),
+    Level.SERIES: ("series",),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Node:
-    """One place in the organisation and the range of products.
+    """One place in the organisation, the range of products or the kinds of customers.
 
     Parameters
     ----------
     level : Level
         What it sums over.
-    region, line, rep_id, series : str or None
-        The part it stands for; None where it sums over all.
+    region, team, line, industry, buyer_type, rep_id, series : str or None
+        The part it stands for; None where it sums over all. A team is the identifier of a unit.
     """
 
     level: Level
     region: str | None = None
+    team: str | None = None
     line: str | None = None
+    industry: str | None = None
+    buyer_type: str | None = None
     rep_id: str | None = None
     series: str | None = None
 
     @property
     def node_id(self) -> str:
-        """Its name, unique among the nodes of a measure.
+        """Its name, unique among the nodes of a measure; `%`, `|` and `:` in a part are written as in a web address.
 
         Examples
         --------
         >>> Node(level=Level.REGION_LINE, region="East", line="Cloud").node_id
         'region_line:East|Cloud'
+        >>> Node(level=Level.LINE, line="A|B: 5%").node_id
+        'line:A%7CB%3A 5%25'
         """
-        parts = [part for part in (self.region, self.line, self.rep_id, self.series) if part is not None]
+        parts = [part.translate(_ESCAPED) for name in _PARTS[self.level] if (part := getattr(self, name)) is not None]
         return self.level.value if not parts else f"{self.level.value}:{'|'.join(parts)}"
 
 
@@ -148,6 +174,8 @@ def read_panels(
     zone: ZoneInfo,
     currency: str,
     engine: DuckDBEngine | None = None,
+    amounts: Literal["net", "gross"] = "net",
+    levels: Collection[Level] = tuple(Level),
 ) -> dict[str, Panel]:
     """The panels of the measures that the company can tell, and its own monthly panels, as known at a cutoff.
 
@@ -165,6 +193,10 @@ def read_panels(
         The reporting currency.
     engine : DuckDBEngine or None
         An open engine over the same generation, for many cutoffs.
+    amounts : str
+        Bookings and revenue with tax (`gross`) or without it (`net`).
+    levels : collection of Level
+        What to sum over.
 
     Returns
     -------
@@ -175,62 +207,122 @@ def read_panels(
     ------
     crm.money.NoRate
         An amount's currency has no exchange rate by its day.
+    features.own_panels.TwoRowsAMonth
+        A panel of the company's own gives one month of a series twice.
+    """
+    until = last_closed_month(as_of, zone)
+    owners, found = read_attributed(
+        generation, measures, as_of, zone=zone, currency=currency, engine=engine, amounts=amounts
+    )
+    panels = {
+        measure.value: panel
+        for measure, parts in found.items()
+        if (panel := sum_parts(measure, parts, owners, until, levels)) is not None
+    }
+    if Level.SERIES in levels and generation.has("panel"):
+        rows = read_as_of(generation, "panel", day_begun(as_of, zone), zone, engine=engine)
+        panels |= {
+            name: Panel(
+                measure=name,
+                months=own.months,
+                nodes=tuple(Node(level=Level.SERIES, series=unique_id) for unique_id in own.series),
+                values=own.values,
+            )
+            for name, own in read_own_panels(rows, until).items()
+        }
+    return panels
+
+
+def read_attributed(
+    generation: Generation,
+    measures: Sequence[Measure],
+    as_of: datetime,
+    *,
+    zone: ZoneInfo,
+    currency: str,
+    engine: DuckDBEngine | None = None,
+    amounts: Literal["net", "gross"] = "net",
+) -> tuple[Owners, dict[Measure, Attributed]]:
+    """The amounts that panels sum, with their owners, and the organisation of the cutoff.
+
+    Parameters are those of `read_panels`. Amounts of the running month are among them; a measure that no table tells
+    is left out.
     """
     as_of = day_begun(as_of, zone)
-    books = read_books(generation, as_of, zone, currency, engine=engine)
+    books = read_books(generation, as_of, zone, currency, engine=engine, amounts=amounts)
     owners = read_owners(generation, as_of, zone, engine=engine)
-    until = last_closed_month(as_of, zone)
-    found: dict[str, Panel] = {}
+    found: dict[Measure, Attributed] = {}
     for measure in measures:
         try:
-            parts = attribute(books, measure, owners)
+            found[measure] = attribute(books, measure, owners)
         except NoMeasure:
             continue
-        panel = _panel_of_parts(measure.value, parts, owners, until)
-        if panel is not None:
-            found[measure.value] = panel
-    return found | _own_panels(generation, as_of, zone, until, engine)
+    return owners, found
 
 
-def _panel_of_parts(measure: str, parts: Iterable[Part], owners: Owners, until: np.datetime64) -> Panel | None:
+def sum_parts(
+    measure: Measure, parts: Attributed, owners: Owners, until: np.datetime64, levels: Collection[Level] = tuple(Level)
+) -> Panel | None:
+    """The panel of a measure's amounts up to a month; None when no month up to it holds one.
+
+    Parameters
+    ----------
+    measure : Measure
+        What they count.
+    parts : Attributed
+        Amounts with owners.
+    owners : Owners
+        The organisation of the same moment.
+    until : numpy.datetime64
+        The last closed month.
+    levels : collection of Level
+        What to sum over.
+    """
+    months = parts.month.astype(np.int64)
     last = int(until.astype(np.int64))
-    placed = [(12 * (part.on.year - 1970) + part.on.month - 1, part) for part in parts]
-    placed = [(month, part) for month, part in placed if month <= last]
-    if not placed:
+    closed = np.flatnonzero(months <= last)
+    if len(closed) == 0:
         return None
-    first = min(month for month, _ in placed)
+    first = int(months[closed].min())
+    amount, place = parts.amount[closed], months[closed] - first
     sums: dict[Node, npt.NDArray[np.int64]] = {}
-    lost = total = 0
-    for month, part in placed:
-        total += abs(part.amount)
-        lost += abs(part.amount) if part.region is None or part.line is None else 0
-        for node in _nodes_of(part):
-            series = sums.get(node)
-            if series is None:
-                series = sums[node] = np.zeros(last - first + 1, dtype=np.int64)
-            series[month - first] += part.amount
-    silent = _silent(sums, owners, until)
+    for level in Level:
+        if level in levels and level is not Level.SERIES:
+            sums |= _sums_of(level, parts, closed, amount, place, last - first + 1)
+    silent = _silent(sums, owners, until) if Level.REP in levels else {}
     nodes = tuple(sorted((node for node in sums if node.node_id not in silent), key=_order))
+    lost = (parts.region.codes[closed] < 0) | (parts.line.codes[closed] < 0)
+    size = np.abs(amount)
     return Panel(
-        measure=measure,
+        measure=measure.value,
         months=np.arange(first, last + 1).astype("datetime64[M]"),
         nodes=nodes,
-        values=np.array([sums[node] for node in nodes], dtype=np.float64) / _HUNDREDTHS,
+        values=np.array([sums[node] for node in nodes], dtype=np.float64) / minor_units(measure),
         silent=silent,
-        unassigned=lost / total if total else 0.0,
+        unassigned=float(size[lost].sum() / size.sum()) if size.any() else 0.0,
     )
 
 
-def _nodes_of(part: Part) -> list[Node]:
-    nodes = [Node(level=Level.COMPANY)]
-    if part.region is not None:
-        nodes.append(Node(level=Level.REGION, region=part.region))
-    if part.line is not None:
-        nodes.append(Node(level=Level.LINE, line=part.line))
-    if part.region is not None and part.line is not None:
-        nodes.append(Node(level=Level.REGION_LINE, region=part.region, line=part.line))
-    if part.rep_id is not None:
-        nodes.append(Node(level=Level.REP, rep_id=part.rep_id))
+def _sums_of(
+    level: Level, parts: Attributed, rows: Places, amount: npt.NDArray[np.int64], place: Places, n_months: int
+) -> dict[Node, npt.NDArray[np.int64]]:
+    """The monthly sums of each node of a level; amounts that name no part of it count for none."""
+    named = [(name, getattr(parts, name.removesuffix("_id"))) for name in _PARTS[level]]
+    codes = np.zeros(len(rows), dtype=np.intp)
+    known = np.ones(len(rows), dtype=np.bool_)
+    for _, labels in named:
+        codes = codes * max(len(labels.names), 1) + labels.codes[rows]
+        known &= labels.codes[rows] >= 0
+    found, node_of = np.unique(codes[known], return_inverse=True)
+    sums = np.zeros((len(found), n_months), dtype=np.int64)
+    np.add.at(sums, (node_of, place[known]), amount[known])
+    nodes: dict[Node, npt.NDArray[np.int64]] = {}
+    for number, code in enumerate(found.tolist()):
+        said: dict[str, str] = {}
+        for name, labels in reversed(named):
+            code, rest = divmod(code, max(len(labels.names), 1))
+            said[name] = labels.names[rest]
+        nodes[Node(level=level, **said)] = sums[number]
     return nodes
 
 
@@ -238,55 +330,11 @@ def _order(node: Node) -> tuple[int, str]:
     return list(Level).index(node.level), node.node_id
 
 
-def _silent(sums: Mapping[Node, object], owners: Owners, until: np.datetime64) -> dict[str, str]:
-    """Salespeople who get no series, and why."""
-    silent: dict[str, str] = {}
-    sold = {node.rep_id for node in sums if node.level is Level.REP}
+def _silent(sums: Iterable[Node], owners: Owners, until: np.datetime64) -> dict[str, str]:
+    """Nodes of salespeople and teams who get no series, and why."""
     today: date = (until + np.timedelta64(1, "M")).astype("datetime64[D]").item()
-    for seller in owners.sellers.values():
-        reason = _why_silent(seller, sold, today)
-        if reason:
-            silent[Node(level=Level.REP, rep_id=seller.rep_id).node_id] = reason
-    for rep_id in sold - set(owners.sellers):
-        silent[Node(level=Level.REP, rep_id=rep_id).node_id] = "not on the list of salespeople"
-    return silent
-
-
-def _why_silent(seller: Seller, sold: set[str | None], today: date) -> str:
-    if seller.left_on is not None and seller.left_on < today:
-        return "has left the company"
-    if seller.role not in _SELLING:
-        return "does not sell"
-    return "" if seller.rep_id in sold else "no history yet: nothing sold in a closed month"
-
-
-def _own_panels(
-    generation: Generation, as_of: datetime, zone: ZoneInfo, until: np.datetime64, engine: DuckDBEngine | None
-) -> dict[str, Panel]:
-    """The monthly panels that the company brought along, by name."""
-    if not generation.has("panel"):
-        return {}
-    rows = read_as_of(generation, "panel", as_of, zone, engine=engine).to_pylist()
-    found = {}
-    for name in sorted({row["panel"] for row in rows if row["frequency"] == "month"}):
-        placed = {
-            (row["unique_id"], 12 * (row["ds"].year - 1970) + row["ds"].month - 1): row["y"]
-            for row in rows
-            if row["panel"] == name and row["frequency"] == "month" and row["y"] is not None
-        }
-        last = min(int(until.astype(np.int64)), max((month for _, month in placed), default=0))
-        placed = {key: value for key, value in placed.items() if key[1] <= last}
-        if not placed:
-            continue
-        first = min(month for _, month in placed)
-        series = sorted({key[0] for key in placed})
-        values = np.full((len(series), last - first + 1), np.nan)
-        for (unique_id, month), value in placed.items():
-            values[series.index(unique_id), month - first] = value
-        found[name] = Panel(
-            measure=name,
-            months=np.arange(first, last + 1).astype("datetime64[M]"),
-            nodes=tuple(Node(level=Level.SERIES, series=unique_id) for unique_id in series),
-            values=values,
-        )
-    return found
+    reps = silent_reps(owners, {node.rep_id for node in sums if node.rep_id is not None}, today)
+    teams = silent_teams(owners, {node.team for node in sums if node.team is not None})
+    found = {Node(level=Level.REP, rep_id=rep_id): reason for rep_id, reason in reps.items()}
+    found |= {Node(level=Level.TEAM, team=team): reason for team, reason in teams.items()}
+    return {node.node_id: reason for node, reason in found.items()}

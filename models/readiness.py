@@ -22,11 +22,12 @@ from features.catalogue import group_named
 from features.first_seen import history_begins, unseen_rows
 from features.invoice_rows import build_invoice_rows
 from features.labels import EVENTS, label_rows
-from features.panel import read_panels
+from features.own_panels import TwoRowsAMonth
 from features.question import Question
 from features.spine import build_spine
 from models.hazard_task import HazardTask
 from models.series_candidates import DENSE_MONTHS
+from models.series_points import read_task_panels
 from models.task import BaseTask, Task
 from models.task_files import task_named, task_names
 from models.tasks.sales_forecast import TASK as SALES_FORECAST
@@ -231,10 +232,8 @@ def _forecast(generation: Generation, config: Config) -> TaskReadiness:
     task, company = SALES_FORECAST, config.company
     reason, months, series = "", 0, 0
     try:
-        panels = read_panels(
-            generation, task.measures, generation.recorded_to, zone=company.zone, currency=company.currency
-        )
-    except NoRate as error:
+        panels = read_task_panels(task, generation, generation.recorded_to, company)
+    except (NoRate, TwoRowsAMonth) as error:
         panels, reason = {}, str(error)
     if panels:
         months = max(len(panel.months) for panel in panels.values())

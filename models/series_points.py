@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from features.panel import Node, Panel
+from crm.config import CompanySection
+from crm.engine import DuckDBEngine
+from crm.store import Generation
+from features.panel import Node, Panel, read_panels
 from models.series_candidates import SEASON, Histories, begun, forecast_candidates, scale_of
 from models.series_task import SeriesTask
 
@@ -52,6 +56,41 @@ class Batch:
         """The same series as candidates take them."""
         groups = tuple(f"{measure}/{node.level.value}" for measure, node in self.keys)
         return Histories(groups=groups, months=self.months, amounts=self.values, country=country)
+
+
+def read_task_panels(
+    task: SeriesTask,
+    generation: Generation,
+    as_of: datetime,
+    company: CompanySection,
+    *,
+    engine: DuckDBEngine | None = None,
+) -> dict[str, Panel]:
+    """The panels that a task forecasts, as known at a cutoff, by measure; counted as the company counts.
+
+    Parameters
+    ----------
+    task : SeriesTask
+        Measures and levels.
+    generation : Generation
+        The record.
+    as_of : datetime
+        The cutoff, with a time zone.
+    company : CompanySection
+        Time zone, currency, with or without tax.
+    engine : DuckDBEngine or None
+        An open engine over the same generation, for many cutoffs.
+    """
+    return read_panels(
+        generation,
+        task.measures,
+        as_of,
+        zone=company.zone,
+        currency=company.currency,
+        engine=engine,
+        amounts=company.amounts,
+        levels=task.levels,
+    )
 
 
 def make_batch(panels: Mapping[str, Panel]) -> Batch | None:

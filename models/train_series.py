@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from crm.config import Config
 from crm.store import Generation
-from features.panel import Panel, end_of_month, read_panels
+from features.panel import Panel, end_of_month
 from models import champions
 from models.challengers import keep_training, new_place
 from models.champions import bundle_folder
@@ -40,7 +40,7 @@ from models.series_judge import (
 )
 from models.series_learn import Replayed, learn
 from models.series_plot import write_fans
-from models.series_points import Batch, Points, choose_origins, make_batch, replay
+from models.series_points import Batch, Points, choose_origins, make_batch, read_task_panels, replay
 from models.series_report import SeriesReport, SeriesVersus
 from models.series_task import QUANTILES, SeriesTask
 
@@ -130,9 +130,7 @@ def read_past(task: SeriesTask, generation: Generation, *, config: Config, on_pr
     with generation.engine() as engine:
 
         def read(at: datetime) -> dict[str, Panel]:
-            return read_panels(
-                generation, task.measures, at, zone=company.zone, currency=company.currency, engine=engine
-            )
+            return read_task_panels(task, generation, at, company, engine=engine)
 
         panels = read(generation.recorded_to)
         present = make_batch(panels)

@@ -20,6 +20,7 @@ EXIT_CODES: dict[str, int] = {
     "crm.money.NoMeasure": BAD_INPUT,
     "crm.money.NoRate": BAD_INPUT,
     "features.observations.NoObservations": BAD_INPUT,
+    "features.own_panels.TwoRowsAMonth": BAD_INPUT,
     "features.question.BadQuestion": BAD_INPUT,
     "features.catalogue.UnknownGroup": BAD_INPUT,
     "features.build.BadSpine": BAD_INPUT,

@@ -22,13 +22,13 @@ from crm.app_database import ForecastRow, ForecastRun
 from crm.config import Config
 from crm.store import Generation, Store
 from features.attribution import read_owners
-from features.panel import Level, Node, read_panels
+from features.panel import Level, Node
 from models import champions
 from models.bundle import read_report
 from models.champions import NoChampion, bundle_folder
 from models.series_bundle import load_series
 from models.series_forecast import NodeForecast, forecast_batch
-from models.series_points import Batch, make_batch
+from models.series_points import Batch, make_batch, read_task_panels
 from models.series_task import QUANTILES, SeriesTask
 from serving.cli_errors import NotPossible
 from serving.forecast_table import QUANTILE_COLUMNS, SCHEMA, AboutForecast, read_forecast, write_forecast
@@ -121,7 +121,7 @@ def publish_forecast(
     run_id = hashlib.sha256(f"{generation.digest}/{entry.digest}".encode()).hexdigest()[:32]
     if on_progress is not None:
         on_progress("reading the record by month", 0.0)
-    panels = read_panels(generation, task.measures, as_of, zone=zone, currency=config.company.currency)
+    panels = read_task_panels(task, generation, as_of, config.company)
     batch = make_batch(panels)
     if batch is None:
         raise NotPossible(f"{task.name}: the record tells no amounts by month; it needs one of {', '.join(task.uses)}")

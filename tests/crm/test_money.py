@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 
 from crm.balances import balances_of
-from crm.money import Books, Measure, NoMeasure, NoRate, chain_of, measure_by_month, measure_facts
+from crm.chain import Chain, make_chain
+from crm.money import Books, Measure, NoMeasure, NoRate, measure_by_month, measure_facts
 from crm.schema import arrow_type
-from crm.tables import table
+from crm.tables import empty_table, table
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ON = date(2026, 1, 1)
@@ -25,6 +26,11 @@ def books(on: date = ON, **tables: Rows) -> Books:
         )
 
     return Books(on=on, zone=SHANGHAI, currency="CNY", tables={name: make(name, rows) for name, rows in tables.items()})
+
+
+def chain_of(known: Books) -> Chain:
+    names = ("agreements", "installments", "invoices", "receipts", "receipt_allocations")
+    return make_chain(on=known.on, **{name: known.tables.get(name, empty_table(name)) for name in names})
 
 
 @dataclass
@@ -172,7 +178,7 @@ def test_a_foreign_amount_takes_the_last_rate_by_its_day() -> None:
         {"currency": "USD", "rate_on": date(2025, 6, 1), "rate": 7.5},
     ]
     signed: Rows = [{"agreement_id": "a", "signed_on": date(2025, 5, 31), "net_amount": 101, "currency": "USD"}]
-    assert measure_facts(books(agreements=signed, fx_rates=rates), Measure.BOOKINGS)[0].amount == 707
+    assert measure_facts(books(agreements=signed, fx_rates=rates), Measure.BOOKINGS).amount.tolist() == [707]
     with pytest.raises(NoRate, match="USD to CNY by 2025-05-31"):
         measure_facts(books(agreements=signed), Measure.BOOKINGS)
 

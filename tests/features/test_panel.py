@@ -219,8 +219,8 @@ def test_parts_add_up_to_the_measure_to_the_hundredth(tmp_path: Path) -> None:
     owners = read_owners(generation, generation.recorded_to, ZONE)
 
     for measure in (Measure.BOOKINGS, Measure.RECEIPTS, Measure.REVENUE):
-        facts = sum(fact.amount for fact in measure_facts(books, measure))
-        assert sum(part.amount for part in attribute(books, measure, owners)) == facts
+        facts = measure_facts(books, measure).amount.sum()
+        assert attribute(books, measure, owners).amount.sum() == facts
 
 
 def test_a_panel_of_the_company_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 NEVER_IN_A_REQUEST = {
     "crm.money.NoMeasure": "amounts are converted when panels are built, in training",
     "crm.money.NoRate": "amounts are converted when panels are built, in training",
+    "features.own_panels.TwoRowsAMonth": "panels are built in training",
     "crm.tables.UnknownTable": "table names are written in the code",
     "crm.yaml_file.BadYaml": "settings are read before the start",
     "features.build.BadSpine": "spines are built by the service",

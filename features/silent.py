@@ -1,0 +1,42 @@
+"""Salespeople and teams of the record who get no series of their own, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+
+from features.attribution import Owners, Seller
+
+# Someone whose role nobody states may well sell.
+_SELLING = ("rep", None)
+
+
+def silent_reps(owners: Owners, sold: Collection[str], today: date) -> dict[str, str]:
+    """Why salespeople get no series, by id.
+
+    Parameters
+    ----------
+    owners : Owners
+        The organisation of the cutoff.
+    sold : collection of str
+        Salespeople with an amount in a closed month.
+    today : date
+        The day after the last closed month.
+    """
+    found = {rep_id: reason for rep_id, one in owners.sellers.items() if (reason := _reason(one, sold, today))}
+    return found | {rep_id: "not on the list of salespeople" for rep_id in set(sold) - set(owners.sellers)}
+
+
+def silent_teams(owners: Owners, sold: Collection[str]) -> dict[str, str]:
+    """Why teams get no series, by id; `sold` are teams with an amount in a closed month."""
+    if owners.teams is None:
+        return {}
+    return {team: "not a unit of the organisation any more" for team in sorted(set(sold) - owners.teams)}
+
+
+def _reason(seller: Seller, sold: Collection[str], today: date) -> str:
+    if seller.left_on is not None and seller.left_on < today:
+        return "has left the company"
+    if seller.role not in _SELLING:
+        return "does not sell"
+    return "" if seller.rep_id in sold else "no history yet: nothing sold in a closed month"
