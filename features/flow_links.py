@@ -1,0 +1,114 @@
+"""Which rows speak of the same sale: by the keys on record, else presumed, so that a missing link never counts twice.
+
+A presumed link can only take money out of what is still expected: an open deal whose customer signed meanwhile is
+taken as signed, an order outside any agreement as delivery of one that waits for it. Whoever loses links therefore
+gets a lower forecast, never a higher one.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
+
+# A renewal is signed around the end of what it renews; an agreement that follows later is a new sale.
+RENEWAL_DAYS = 120
+# An order within so many days of the signature may deliver an agreement that it does not name.
+DELIVERY_DAYS = 365
+
+
+def presumed_signed(deals: pd.DataFrame, agreements: pd.DataFrame) -> Flags:
+    """Whether a deal without an agreement of its own was signed all the same, shape (n_deals,).
+
+    Parameters
+    ----------
+    deals : pd.DataFrame
+        `account`, `product`, `created`, `waits`: whether its signature is still expected.
+    agreements : pd.DataFrame
+        `account`, `product`, `signed`, `deal` (-1 where no deal is named), `is_renewal`.
+
+    Notes
+    -----
+    Each agreement that names no deal and renews nothing stands for one deal of its customer: of its product first, the
+    oldest that was there when it was signed. A deal of another product is taken too: better once too few than twice.
+    """
+    found = np.zeros(len(deals), dtype=np.bool_)
+    free = agreements[(agreements["deal"] < 0) & ~agreements["is_renewal"]]
+    waiting = deals[deals["waits"]]
+    free = free[free["account"].isin(waiting["account"])].sort_values("signed", kind="stable")
+    by_account = {account: rows for account, rows in waiting.groupby("account", sort=False)}
+    for row in free.itertuples():
+        rows = by_account.get(row.account)
+        if rows is None:
+            continue
+        rows = rows[(rows["created"] <= row.signed) & ~found[rows.index]]
+        if len(rows):
+            same = rows[rows["product"] == row.product]
+            found[int((same if len(same) else rows)["created"].idxmin())] = True
+    return found
+
+
+def renewals_of(agreements: pd.DataFrame, named: Ints) -> Ints:
+    """The agreement that renews each one, by its key or presumed; -1 for none, shape (n_agreements,).
+
+    Parameters
+    ----------
+    agreements : pd.DataFrame
+        `account`, `product`, `signed`, `ends`, `deal`.
+    named : ndarray of int64
+        What the record names.
+
+    Notes
+    -----
+    Presumed is the first agreement of the same customer and product, of no deal, that was signed within
+    `RENEWAL_DAYS` of the end and renews nothing else.
+    """
+    found = named.copy()
+    taken = np.zeros(len(agreements) + 1, dtype=np.bool_)
+    taken[named] = True
+    open_end = agreements[(named < 0) & (agreements["ends"] < 2**30)]
+    candidates = agreements[(agreements["deal"] < 0) & ~taken[:-1]]
+    pairs = open_end.reset_index(names="old").merge(
+        candidates.reset_index(names="new"), on=["account", "product"], suffixes=("", "_new")
+    )
+    near = (pairs["signed_new"] - pairs["ends"]).abs() <= RENEWAL_DAYS
+    pairs = pairs[near & (pairs["signed_new"] > pairs["signed"]) & (pairs["old"] != pairs["new"])]
+    for old, new in pairs.sort_values(["signed_new", "old"])[["old", "new"]].itertuples(index=False):
+        if found[old] < 0 and not taken[new]:
+            found[old], taken[new] = new, True
+    return found
+
+
+def presumed_delivery(orders: pd.DataFrame, agreements: pd.DataFrame) -> Flags:
+    """Whether an order that names no agreement delivers one all the same, shape (n_orders,).
+
+    Parameters
+    ----------
+    orders : pd.DataFrame
+        `account`, `product`, `day`, `net`, `agreement` (-1 where none is named).
+    agreements : pd.DataFrame
+        `account`, `product`, `signed`, `net`.
+    """
+    named = orders[orders["agreement"] >= 0]
+    rest = agreements["net"].to_numpy(dtype=np.float64, copy=True)
+    np.subtract.at(rest, named["agreement"].to_numpy(), named["net"].to_numpy())
+    # Agreements of a product that is never delivered by orders do not wait for one.
+    ordered = set(agreements["product"].iloc[named["agreement"]])
+    waiting = agreements[(rest > 0) & agreements["product"].isin(ordered)]
+    free = orders[(orders["agreement"] < 0)].reset_index(names="order")
+    pairs = free.merge(waiting.reset_index(names="place"), on=["account", "product"], suffixes=("", "_agreed"))
+    pairs = pairs[(pairs["day"] - pairs["signed"]).between(0, DELIVERY_DAYS)]
+    found = np.zeros(len(orders), dtype=np.bool_)
+    for order, place, net in pairs.sort_values(["day", "order", "signed"])[["order", "place", "net"]].itertuples(
+        index=False
+    ):
+        if not found[order] and rest[place] > 0:
+            rest[place] -= net
+            found[order] = True
+    return found

@@ -1,0 +1,108 @@
+"""Everything that a joint forecast learns from the record: working time, hazards, rates, renewals, lags, examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from features.business_time import BusinessClock, learn_day_weights, make_business_clock
+from features.flow_rows import NEVER, WON, FlowState
+from models.deal_hazards import DealHazards, fit_hazards
+from models.deal_snapshots import ends_of, past_snapshots
+from models.renewal_laws import RenewalLaws, learn_renewals
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Names: TypeAlias = npt.NDArray[np.object_]
+
+# Hazards look back so many years; examples of what comes are of the last year, of what became of it of those before.
+YEARS = 3.0
+EVERY_DAYS = 14
+MATURE_DAYS = 300
+EXAMPLE_DAYS = 365
+_CLOCK_DAYS = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FlowLaws:
+    """What was learned.
+
+    Attributes
+    ----------
+    day_weights : mapping of str to float
+        Business time of each class of days.
+    hazards : DealHazards
+        How open deals end.
+    amount_ratios : mapping of str to ndarray of float64
+        By stage: final over present amount of deals that were won.
+    sign_days : ndarray of int64
+        Days from the win to the signature.
+    renewals : RenewalLaws
+        How agreements are renewed.
+    """
+
+    day_weights: Mapping[str, float]
+    country: str
+    hazards: DealHazards
+    amount_ratios: Mapping[str, Floats]
+    sign_days: Ints
+    renewals: RenewalLaws
+
+
+def clock_of(state: FlowState, day_weights: Mapping[str, float], country: str) -> BusinessClock:
+    """The company's working time over its past and the horizon."""
+    first = first_day(state)
+    return make_business_clock(first - 1, state.on + _CLOCK_DAYS, country, day_weights)
+
+
+def first_day(state: FlowState) -> int:
+    """The first day on which something is on record."""
+    days = [state.deals.created, state.agreements.signed, state.orders.day]
+    return min((int(one.min()) for one in days if len(one)), default=state.on - 1)
+
+
+def learn_flows(state: FlowState, *, country: str) -> FlowLaws:
+    """The laws of the money as the record shows them.
+
+    Parameters
+    ----------
+    state : FlowState
+        As known at the cutoff.
+    country : str
+        Holiday calendar.
+    """
+    deals = state.deals
+    moved = np.concatenate([deals.moves["stage"].day, deals.closed[deals.closed < state.on]])
+    since = max(state.on - int(365.25 * YEARS), first_day(state))
+    weights = learn_day_weights(moved, since, state.on - 1, country)
+    clock = clock_of(state, weights, country)
+    rows = past_snapshots(state, clock, every_days=EVERY_DAYS, years=YEARS)
+    ends = ends_of(state, rows, clock)
+    won = np.flatnonzero(ends.outcome == WON)
+    ratio = deals.amount[rows.deal[won]] / rows.amount[won]
+    stage = rows.facts["stage"][won]
+    usable = np.isfinite(ratio) & (ratio > 0)
+    ratios = {name: np.sort(ratio[usable & (stage == name)]) for name in sorted(set(stage[usable].tolist()))}
+    hazards = fit_hazards(rows, ends)
+    tendered = np.flatnonzero((deals.outcome == WON) & (deals.tender != NEVER) & (deals.closed > deals.tender - 30))
+    lags = np.sort((deals.closed - deals.tender)[tendered])
+    return FlowLaws(
+        day_weights=weights,
+        country=country,
+        hazards=replace(hazards, tender_lags=lags),
+        amount_ratios={name: values for name, values in ratios.items() if len(values) >= 5},
+        sign_days=_sign_days(state),
+        renewals=learn_renewals(state.agreements, state.on),
+    )
+
+
+def _sign_days(state: FlowState) -> Ints:
+    """Days from win to signature of the agreements that name their deal."""
+    rows = state.agreements
+    linked = np.flatnonzero(rows.deal >= 0)
+    days = rows.signed[linked] - state.deals.closed[rows.deal[linked]]
+    return np.sort(days[(days >= 0) & (days < 180)])
