@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crm.money import Books, chain_of
+from crm.chain import Chain, make_chain
+from crm.money import Books
 from crm.receivables import build_claims, cash_day, settle
+from crm.tables import empty_table
 from features.columns import day_of, days_of, objects_of, places_of
 from features.flow_rows import NEVER, BillRows, ClaimRows, Lags
 from features.money_rates import Rates
@@ -21,6 +23,7 @@ Names: TypeAlias = npt.NDArray[np.object_]
 
 # What an invoice without a due day gives its customer.
 USUAL_TERMS_DAYS = 30
+_CHAIN = ("agreements", "installments", "invoices", "receipts", "receipt_allocations")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,7 +104,7 @@ def read_owed(books: Books, agreements: pd.Index, rates: Rates) -> Owed:
     rates : Rates
         Exchange rates; open money is worth what it is worth at the cutoff.
     """
-    chain = chain_of(books)
+    chain = _chain_of(books)
     claims = build_claims(chain)
     parts = settle(chain, claims)
     by_claim: dict[str, int] = {}
@@ -155,6 +158,10 @@ def read_owed(books: Books, agreements: pd.Index, rates: Rates) -> Owed:
         settled=pd.DataFrame(settled, columns=["account_id", "days", "due"]),
         billed=pd.DataFrame(billed, columns=["kind", "days"]),
     )
+
+
+def _chain_of(books: Books) -> Chain:
+    return make_chain(on=books.on, **{name: books.tables.get(name, empty_table(name)) for name in _CHAIN})
 
 
 def _due(due: date | None, since: date | None) -> int | None:
