@@ -60,8 +60,11 @@ _LEVELS = {
     "zh": {
         "company": "全公司",
         "region": "区域",
+        "team": "团队",
         "line": "产品线",
         "region_line": "区域×产品线",
+        "industry": "行业",
+        "buyer_type": "客户类型",
         "rep": "销售人员",
         "series": "自有序列",
     },

@@ -24,8 +24,20 @@ WORDS = {
     "zh": ("{measure}：全公司，按月", "区间：90%、80%、50%", "没有全公司的序列"),
 }
 MEASURES = {
-    "en": {"bookings": "bookings", "receipts": "receipts", "revenue": "revenue"},
-    "zh": {"bookings": "合同额", "receipts": "回款额", "revenue": "收入"},
+    "en": {
+        "bookings": "bookings",
+        "receipts": "receipts",
+        "revenue": "revenue",
+        "gross_margin": "gross margin",
+        "new_customers": "new customers",
+    },
+    "zh": {
+        "bookings": "合同额",
+        "receipts": "回款额",
+        "revenue": "收入",
+        "gross_margin": "毛利",
+        "new_customers": "新客户数",
+    },
 }
 
 

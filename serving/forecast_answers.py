@@ -16,7 +16,7 @@ from crm.app_database import ForecastRow
 from models.series_forecast import FORECAST, NOTES
 from models.tasks.sales_forecast import TASK
 from serving.access import VisibleReps
-from serving.forecast_table import BadForecast, ForecastTable, Series, read_forecast
+from serving.forecast_table import NODE_PARTS, BadForecast, ForecastTable, Series, read_forecast
 from serving.published import POINTER
 
 log = structlog.get_logger("serving.forecasts")
@@ -133,9 +133,7 @@ def _series(one: Series, judged: Mapping[str, object] | None, wanted: Wanted) ->
         "measure": one.measure,
         "level": one.level,
         "node_id": one.node_id,
-        "region": one.region,
-        "line": one.line,
-        "rep_id": one.rep_id,
+        **{name: getattr(one, name) for name in NODE_PARTS},
         "status": one.status,
         "note_en": english or None,
         "note_zh": chinese or None,

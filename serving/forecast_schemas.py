@@ -28,7 +28,10 @@ _SERIES: JsonDict = {
     "level": "company",
     "node_id": "company",
     "region": None,
+    "team": None,
     "line": None,
+    "industry": None,
+    "buyer_type": None,
     "rep_id": None,
     "status": "forecast",
     "note_en": None,
@@ -78,7 +81,7 @@ class ForecastMonth(Answer):
 
     month: date = Field(description="First day of the month.")
     step: int = Field(description="Months ahead; 1 is the month that was running at `as_of`.")
-    expected: float | None = Field(description="The forecast, in units of the currency.")
+    expected: float | None = Field(description="The forecast, in units of the currency; a count for new_customers.")
     baseline: float | None = Field(description="Seasonal naive: the same month of the year before.")
     p05: float | None = Field(description="5 % of outcomes are expected below.")
     p10: float | None = Field(description="10 % of outcomes are expected below; lower end of the 80 % range.")
@@ -93,17 +96,26 @@ class ActualMonth(Answer):
     """What came in one closed month."""
 
     month: date = Field(description="First day of the month.")
-    amount: float = Field(description="In units of the currency, as on record at `as_of`.")
+    amount: float = Field(description="In units of the currency or a count, as on record at `as_of`.")
 
 
 class ForecastSeries(Answer):
     """One measure of one node."""
 
-    measure: str = Field(description="bookings (合同额), receipts (回款额), revenue (收入), or a panel of your own.")
-    level: str = Field(description="company, region, line, region_line, rep, or series for a panel of your own.")
+    measure: str = Field(
+        description="bookings (合同额), receipts (回款额), revenue (收入), gross_margin (毛利), "
+        "new_customers (新客户数), or a panel of your own."
+    )
+    level: str = Field(
+        description="company, region, team, line, region_line, industry, buyer_type, rep, or series for a panel of "
+        "your own."
+    )
     node_id: str = Field(description="Name of the node: its level, then its parts.")
     region: str | None = Field(description="The region; null where all are summed.")
+    team: str | None = Field(description="The team, by the identifier of its unit; null where all are summed.")
     line: str | None = Field(description="The product line; null where all are summed.")
+    industry: str | None = Field(description="The customers' industry; null where all are summed.")
+    buyer_type: str | None = Field(description="The kind of buyer; null where all are summed.")
     rep_id: str | None = Field(description="The salesperson; null where all are summed.")
     status: str = Field(
         description="forecast; base_rate where seasonal naive answers; insufficient_data below a year of history."

@@ -15,15 +15,15 @@ import pyarrow as pa
 
 from serving.published import UNREADABLE, publish_rows, read_published
 
+# What a node may be named by, in the order of `features.panel.Node`.
+NODE_PARTS = ("region", "team", "line", "industry", "buyer_type", "rep_id")
 QUANTILE_COLUMNS = ("p05", "p10", "p25", "p50", "p75", "p90", "p95")
 SCHEMA = pa.schema(
     [
         ("measure", pa.string()),
         ("level", pa.string()),
         ("node_id", pa.string()),
-        ("region", pa.string()),
-        ("line", pa.string()),
-        ("rep_id", pa.string()),
+        *((name, pa.string()) for name in NODE_PARTS),
         ("status", pa.string()),
         ("note", pa.string()),
         ("month", pa.date32()),
@@ -85,7 +85,7 @@ class Series:
     ----------
     measure, level, node_id : str
         What and where.
-    region, line, rep_id : str or None
+    region, team, line, industry, buyer_type, rep_id : str or None
         The parts of the node.
     status, note : str
         How it is answered and why, as in `models.series_forecast`.
@@ -99,7 +99,10 @@ class Series:
     level: str
     node_id: str
     region: str | None
+    team: str | None
     line: str | None
+    industry: str | None
+    buyer_type: str | None
     rep_id: str | None
     status: str
     note: str
@@ -138,7 +141,7 @@ class ForecastTable:
 
 def _series(rows: Sequence[Mapping[str, object]]) -> Series:
     first = rows[-1]
-    names = ("measure", "level", "node_id", "region", "line", "rep_id", "status", "note")
+    names = ("measure", "level", "node_id", *NODE_PARTS, "status", "note")
     actuals: dict[date, float] = {}
     ahead: list[Mapping[str, object]] = []
     for row in rows:
@@ -148,7 +151,8 @@ def _series(rows: Sequence[Mapping[str, object]]) -> Series:
             actuals[month] = actual
         elif row["step"] != 0:
             ahead.append({name: row[name] for name in ("month", "step", "expected", "baseline", *QUANTILE_COLUMNS)})
-    parts = {name: first[name] for name in names}
+    # A forecast that was published before a part was told has no column of it.
+    parts = {name: first.get(name) for name in names}
     return Series(**parts, actuals=actuals, ahead=tuple(ahead))  # type: ignore[arg-type]
 
 

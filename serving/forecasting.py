@@ -7,7 +7,7 @@ published can always be held against what came.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from crm.app_database import ForecastRow, ForecastRun
 from crm.config import Config
 from crm.store import Generation, Store
-from features.attribution import read_owners
+from features.attribution import Seller, read_owners
 from features.panel import Level, Node
 from models import champions
 from models.bundle import read_report
@@ -31,7 +31,7 @@ from models.series_forecast import NodeForecast, forecast_batch
 from models.series_points import Batch, make_batch, read_task_panels
 from models.series_task import QUANTILES, SeriesTask
 from serving.cli_errors import NotPossible
-from serving.forecast_table import QUANTILE_COLUMNS, SCHEMA, AboutForecast, read_forecast, write_forecast
+from serving.forecast_table import NODE_PARTS, QUANTILE_COLUMNS, SCHEMA, AboutForecast, read_forecast, write_forecast
 
 # Closed months that are published beside the forecast.
 ACTUAL_MONTHS = 36
@@ -181,18 +181,18 @@ def _accuracy(report: Mapping[str, object]) -> list[Mapping[str, object]]:
 def _summed(
     generation: Generation, as_of: datetime, zone: ZoneInfo, forecasts: Sequence[NodeForecast]
 ) -> dict[str, list[str]]:
-    """The salespeople behind each region and person; whoever sees all of them may see the sum."""
-    by_region: dict[str, list[str]] = {}
-    for seller in read_owners(generation, as_of, zone).sellers.values():
-        if seller.region is not None:
-            by_region.setdefault(seller.region, []).append(seller.rep_id)
-    return {node.node_id: found for node in {one.node for one in forecasts} if (found := _people(node, by_region))}
+    """The salespeople behind each region, team and person; whoever sees all of them may see the sum."""
+    sellers = read_owners(generation, as_of, zone).sellers.values()
+    return {node.node_id: found for node in {one.node for one in forecasts} if (found := _people(node, sellers))}
 
 
-def _people(node: Node, by_region: Mapping[str, list[str]]) -> list[str]:
+def _people(node: Node, sellers: Collection[Seller]) -> list[str]:
+    """The salespeople of a node; nobody for sums over products or customers, which the whole company sells to."""
     if node.rep_id is not None:
         return [node.rep_id]
-    return by_region.get(node.region, []) if node.region is not None else []
+    if node.team is not None:
+        return [one.rep_id for one in sellers if one.team_id == node.team]
+    return [one.rep_id for one in sellers if one.region == node.region] if node.region is not None else []
 
 
 def _day(month: np.datetime64) -> date:
@@ -209,9 +209,7 @@ def _rows(batch: Batch, forecasts: Sequence[NodeForecast]) -> pa.Table:
             "measure": one.measure,
             "level": node.level.value,
             "node_id": node.node_id,
-            "region": node.region,
-            "line": node.line,
-            "rep_id": node.rep_id,
+            **{name: getattr(node, name) for name in NODE_PARTS},
             "status": one.status,
             "note": one.note,
         }

@@ -7,15 +7,20 @@ from models.task import Folds, Gates
 
 TASK = SeriesTask(
     name="sales_forecast",
-    question_en="How much will be signed, received and invoiced in each of the next 18 months, by whom and how surely?",
-    question_zh="未来18个月每月的合同额、回款额和收入各是多少？分区域、产品线和人员，把握有多大？",
+    question_en="How much will be signed, received and invoiced in each of the next 18 months, at which margin, with "
+    "how many new customers, by whom and how surely?",
+    question_zh="未来18个月每月的合同额、回款额、收入、毛利和新客户数各是多少？"
+    "分区域、团队、产品线、客户类别和人员，把握有多大？",
     # Nodes are sums over the money chain; the first table of it that a company keeps is enough.
     entity="agreements",
     needs=(),
-    uses=("agreements", "opportunities", "orders", "invoices", "receipts", "accounts", "reps", "products", "panel"),
+    uses=(
+        *("agreements", "opportunities", "orders", "invoices", "receipts"),
+        *("accounts", "reps", "org_units", "products", "panel"),
+    ),
     feature_groups=(),
-    measures=(Measure.BOOKINGS, Measure.RECEIPTS, Measure.REVENUE),
-    levels=(Level.COMPANY, Level.REGION, Level.LINE, Level.REGION_LINE, Level.REP, Level.SERIES),
+    measures=tuple(Measure),
+    levels=tuple(Level),
     # A year to plan and the half year in which the next one is planned.
     horizon_months=18,
     # A quarter is committed, a half year is planned, a year is budgeted; errors grow from one to the next.

@@ -31,7 +31,7 @@ Measure = Annotated[
     Query(pattern=r"^[a-z][a-z0-9_]{0,79}$", description="bookings, receipts, revenue ...", examples=["bookings"]),
 ]
 LevelName = Annotated[
-    str | None, Query(pattern=r"^[a-z_]{1,20}$", description="company, region, line ...", examples=["region"])
+    str | None, Query(pattern=r"^[a-z_]{1,20}$", description="company, region, team ...", examples=["region"])
 ]
 NodeName = Annotated[
     str | None, Query(max_length=400, description="A node by its `node_id`.", examples=["region:East"])

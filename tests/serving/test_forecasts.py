@@ -38,7 +38,7 @@ from serving.published import POINTER
 from serving.roles import Role, Sees
 
 NOW = datetime(2026, 4, 1, 3, tzinfo=UTC)
-LEVELS = ("company", "region", "line", "region_line", "rep")
+LEVELS = ("company", "region", "team", "line", "region_line", "industry", "buyer_type", "rep")
 REGION_OF = {"R1": "East", "R2": "East", "R3": "West"}
 TEAM_OF = {"R1": "east-1", "R2": "east-1", "R3": "west-1"}
 REPORT = """{"accuracy": [{"measure": "bookings", "level": "company", "bucket": "all", "n": 36, "n_months": 18,
@@ -79,7 +79,8 @@ def write_record(folder: Path, until: date) -> None:
         for number, rep in enumerate(REGION_OF, start=1):
             at = datetime(day.year, day.month, day.day, 5)  # noqa: DTZ001 - as above
             row = {"agreement_id": f"{rep}-{day:%Y%m}", "rep_id": rep, "signed_on": day, "recorded_at": at}
-            signed.append({**row, "product": "Alpha", "kind": "licence", "net_amount": number * 100_00})
+            sold = {"account_id": "A1", "product": "Alpha", "kind": "licence", "net_amount": number * 100_00}
+            signed.append(row | sold)
         day = (day.replace(day=1) + timedelta(days=32)).replace(day=10)
     shared = {"recorded_at": early}
     with Store(folder).writing() as writer:
@@ -98,6 +99,8 @@ def write_record(folder: Path, until: date) -> None:
             for r in REGION_OF
         ]
         writer.replace("reps", as_table("reps", staff))
+        customer = {"account_id": "A1", "industry": "Steel", "buyer_type": "enterprise", **shared}
+        writer.replace("accounts", as_table("accounts", [customer]))
         writer.replace("products", as_table("products", [{"product": "Alpha", "line": "Cloud", **shared}]))
         writer.replace("agreements", as_table("agreements", signed))
 
@@ -211,10 +214,12 @@ def test_a_forecast_is_answered_in_the_form_that_is_documented(house: House) -> 
 
 def test_everyone_sees_the_sums_of_the_people_they_see(house: House) -> None:
     everything = {"company", "line:Cloud", "region:East", "region:West", "rep:R1", "rep:R2", "rep:R3"}
-    everything |= {"region_line:East|Cloud", "region_line:West|Cloud"}
+    everything |= {"region_line:East|Cloud", "region_line:West|Cloud", "team:east-1", "team:west-1"}
+    everything |= {"industry:Steel", "buyer_type:enterprise"}
 
     assert nodes(house.get()) == everything
-    assert nodes(house.get(login="manager")) == {"region:East", "region_line:East|Cloud", "rep:R1", "rep:R2"}
+    own = {"region:East", "region_line:East|Cloud", "team:east-1", "rep:R1", "rep:R2"}
+    assert nodes(house.get(login="manager")) == own
     assert nodes(house.get(login="rep")) == {"rep:R1"}
 
 
@@ -230,7 +235,7 @@ def test_filters_and_pages_narrow_the_answer(house: House) -> None:
     assert house.get(measure="receipts").json()["total"] == 0
     first, rest = house.get(measure="bookings", limit=2), house.get(measure="bookings", offset=2)
     assert len(first.json()["series"]) == 2
-    assert first.json()["total"] == 9
+    assert first.json()["total"] == 13
     assert not nodes(first) & nodes(rest)
 
 
@@ -280,7 +285,8 @@ def test_the_ledger_holds_every_row_that_was_published(house: House) -> None:
         n_rows = session.scalars(select(func.count()).select_from(ForecastRow)).one()
         row = session.get(ForecastRow, (run.run_id, "bookings", "company", date(2026, 3, 1)))
 
-    assert n_rows == run.n_rows == 2 * 9 * TASK.horizon_months
+    # Bookings and revenue of every node, and the one new customer, who is of one region, team and salesperson.
+    assert n_rows == run.n_rows == (13 + 13 + 8) * TASK.horizon_months
     assert row is not None
     assert (row.step, row.expected, row.status) == (1, 600.0, "forecast")
     assert sorted(row.quantiles, key=float) == ["0.05", "0.1", "0.25", "0.5", "0.75", "0.9", "0.95"]
