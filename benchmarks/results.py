@@ -18,15 +18,16 @@ from typing import TextIO
 from benchmarks.figures import Figure, Measure, render_page
 
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
-LIBRARIES = ("lightgbm", "scikit-learn", "numpy", "duckdb", "mlflow")
+LIBRARIES = ("lightgbm", "scikit-learn", "numpy", "duckdb", "mlflow", "statsforecast", "hierarchicalforecast")
 
 
 def groups() -> dict[str, Measure]:
     """The groups of figures by name."""
     from benchmarks.families import measure_families
+    from benchmarks.forecast import measure_forecast
     from benchmarks.scoring import measure_scoring
 
-    return {"scoring": measure_scoring, "families": measure_families}
+    return {"scoring": measure_scoring, "families": measure_families, "forecast": measure_forecast}
 
 
 @contextmanager

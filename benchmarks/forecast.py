@@ -1,0 +1,13 @@
+"""Figures of the sales forecast: public panels, the demo company, the ledger, the bridge, speed. One part a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.figures import Figure
+from benchmarks.forecast_tourism import measure_tourism
+
+
+def measure_forecast(seed: int) -> Iterator[Figure]:
+    """The figures of the group `forecast`, one part after the other."""
+    yield from measure_tourism(seed)
