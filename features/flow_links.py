@@ -112,3 +112,31 @@ def presumed_delivery(orders: pd.DataFrame, agreements: pd.DataFrame) -> Flags:
             rest[place] -= net
             found[order] = True
     return found
+
+
+def presumed_billed(claims: pd.DataFrame, invoices: pd.DataFrame) -> Floats:
+    """What is left of open claims when invoices that name no sale bill the oldest of the same customer's.
+
+    Parameters
+    ----------
+    claims : pd.DataFrame
+        `account_id`, `is_billed`, `due`, `gross`.
+    invoices : pd.DataFrame
+        `account_id`, `gross` of invoices that name neither agreement nor node nor order.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_claims,)
+        `gross` of the claims, less what is presumed billed; billed claims stay.
+    """
+    rest = claims["gross"].to_numpy(dtype=np.float64, copy=True)
+    billed = invoices.groupby("account_id")["gross"].sum()
+    waiting = claims.assign(place=np.arange(len(claims)))[~claims["is_billed"].to_numpy(dtype=np.bool_)]
+    waiting = waiting[waiting["account_id"].isin(billed.index[billed > 0])].sort_values("due", kind="stable")
+    for account, rows in waiting.groupby("account_id", sort=False):
+        left = float(billed[account])
+        for place in rows["place"].to_numpy():
+            part = min(left, rest[place])
+            rest[place] -= part
+            left -= part
+    return rest

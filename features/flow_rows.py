@@ -193,22 +193,72 @@ class OrderRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class InvoiceRows:
+    """Invoices that bill no agreement; each of shape (n_invoices,)."""
+
+    cell: Ints
+    account: Ints
+    day: Ints
+    net: Floats
+    gross: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PartRows:
+    """How agreements are paid in parts: collection nodes, else invoices; by agreement, each of shape (n_parts,).
+
+    Attributes
+    ----------
+    agreement : ndarray of int64
+        Place among the agreements, rising.
+    days : ndarray of int64
+        Planned day (of an invoice: its day) less the day of signature.
+    share : ndarray of float64
+        Part of the agreement's gross amount.
+    kind : ndarray of str
+        Kind of node; empty for an invoice, which comes when it comes.
+    """
+
+    agreement: Ints
+    days: Ints
+    share: Floats
+    kind: Names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DeliveryRows:
+    """What orders delivered of agreements, each of shape (n_agreements,).
+
+    Attributes
+    ----------
+    days : ndarray of int64
+        Days from signature to the first order; `NEVER` where none names the agreement.
+    margin_share : ndarray of float64
+        Margin of its orders over its net amount.
+    """
+
+    days: Ints
+    margin_share: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lags:
     """How late money moved in the past, in days; pairs of equal length.
 
     Attributes
     ----------
-    pay_account, pay_days : ndarray
-        Customer, and cash day less due day, of every settled part of an invoice.
-    pay_due : ndarray of int64
-        Its due day.
+    pay_account, pay_days, pay_issued : ndarray of int64
+        Customer, cash day less invoice day, and invoice day, of every settled part of an invoice.
+    open_issued : ndarray of int64
+        Invoice day of every invoice with money open.
     bill_kind, bill_days : ndarray
         Kind of node, and invoice day less planned day, of every billed node.
     """
 
     pay_account: Ints
     pay_days: Ints
-    pay_due: Ints
+    pay_issued: Ints
+    open_issued: Ints
     bill_kind: Names
     bill_days: Ints
 
@@ -237,5 +287,8 @@ class FlowState:
     claims: ClaimRows
     bills: BillRows
     orders: OrderRows
+    invoices: InvoiceRows
+    parts: PartRows
+    deliveries: DeliveryRows
     lags: Lags
     accounts: Names

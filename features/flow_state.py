@@ -13,21 +13,47 @@ import pandas as pd
 import pyarrow as pa
 
 from crm.engine import DuckDBEngine
-from crm.money import Books, read_books
+from crm.money import Books
 from crm.reading import read_as_of
 from crm.store import Generation
 from features.cells import CellBook
 from features.columns import day_of, days_of, frame_of, numbers_of, objects_of, places_of, texts_of
 from features.flow_claims import read_owed
 from features.flow_links import presumed_delivery, presumed_signed, renewals_of
-from features.flow_rows import LOST, NEVER, OPEN, WON, AgreementRows, DealRows, FlowState, Moves, OrderRows
+from features.flow_parts import invoice_rows, read_deliveries, read_invoices, read_parts
+from features.flow_rows import (
+    LOST,
+    NEVER,
+    OPEN,
+    WON,
+    AgreementRows,
+    DealRows,
+    DeliveryRows,
+    FlowState,
+    Moves,
+    OrderRows,
+)
 from features.money_rates import Rates, read_rates
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Names: TypeAlias = npt.NDArray[np.object_]
 
-_OWNERS = ("reps", "accounts", "products")
+# What the rows of money are read from, and whose they are.
+TABLES = (
+    "accounts",
+    "agreements",
+    "changes",
+    "fx_rates",
+    "installments",
+    "invoices",
+    "opportunities",
+    "orders",
+    "products",
+    "receipt_allocations",
+    "receipts",
+    "reps",
+)
 _MOVED = {
     "stage": "stage",
     "forecast_category": "category",
@@ -108,12 +134,9 @@ def read_flow_state(
     if engine is None:
         with generation.engine() as own:
             return read_flow_state(generation, as_of, zone=zone, currency=currency, engine=own)
-    books = read_books(generation, as_of, zone, currency, engine=engine)
-    tables = dict(books.tables)
-    for name in (*_OWNERS, "changes"):
-        if generation.has(name):
-            tables[name] = read_as_of(generation, name, as_of, zone, engine=engine)
-    return make_flow_state(books, tables)
+    tables = {name: read_as_of(generation, name, as_of, zone, engine=engine) for name in TABLES if generation.has(name)}
+    on = as_of.astimezone(zone).date()
+    return make_flow_state(Books(on=on, zone=zone, currency=currency, tables=tables), tables)
 
 
 def make_flow_state(books: Books, tables: Mapping[str, pa.Table]) -> FlowState:
@@ -136,13 +159,15 @@ def make_flow_state(books: Books, tables: Mapping[str, pa.Table]) -> FlowState:
     accounts = pd.Index(
         pd.unique(pd.concat([frame["account_id"] for frame in (deals, agreements, orders, owed.frame)])), dtype=object
     )
+    free, free_owners = read_invoices(tables, pd.Index(agreements["agreement_id"]), agreements, owed)
     book = CellBook(tables)
     placed = [
         book.place(frame["account_id"].to_numpy(), frame["rep_id"].to_numpy(), frame["product"].to_numpy())
-        for frame in (deals, agreements, orders, owed.owners(agreements))
+        for frame in (deals, agreements, orders, owed.owners(agreements), free_owners)
     ]
     cells, cell = book.close()
     agreed = _agreement_rows(agreements, deals, accounts, cell[placed[1]], rates)
+    outside, deliveries = _order_rows(orders, agreements, accounts, cell[placed[2]], agreed, rates, books.zone)
     return FlowState(
         on=on,
         cells=cells,
@@ -153,7 +178,10 @@ def make_flow_state(books: Books, tables: Mapping[str, pa.Table]) -> FlowState:
         agreements=agreed,
         claims=owed.claims(accounts, cell[placed[3]]),
         bills=owed.bills(cell[placed[3]]),
-        orders=_order_rows(orders, agreements, accounts, cell[placed[2]], agreed, rates, books.zone),
+        orders=outside,
+        invoices=invoice_rows(free, accounts, cell[placed[4]], rates),
+        parts=read_parts(tables, pd.Index(agreements["agreement_id"]), agreed),
+        deliveries=deliveries,
         lags=owed.lags(accounts),
         accounts=accounts.to_numpy(dtype=object),
     )
@@ -287,8 +315,8 @@ def _order_rows(
     agreed: AgreementRows,
     rates: Rates,
     zone: ZoneInfo,
-) -> OrderRows:
-    """The orders that no agreement covers, by its key or presumed."""
+) -> tuple[OrderRows, DeliveryRows]:
+    """The orders that no agreement covers, by its key or presumed, and what the others delivered."""
     day, account = days_of(rows["ordered_at"], zone), places_of(rows["account_id"], accounts)
     currency = objects_of(rows["currency"])
     net = rates.convert(numbers_of(rows["net_amount"]), currency, day)
@@ -303,7 +331,7 @@ def _order_rows(
     free = np.flatnonzero((agreement < 0) & rows["agreement_id"].isna().to_numpy() & np.isfinite(net))
     free = free[~presumed_delivery(linked, waiting)[free]]
     gross = np.round(net * (1 + np.nan_to_num(numbers_of(rows["tax_rate"]))))
-    return OrderRows(
+    outside = OrderRows(
         account=account[free],
         cell=cell[free],
         day=day[free],
@@ -311,3 +339,4 @@ def _order_rows(
         gross=gross[free],
         margin=(net - cost)[free],
     )
+    return outside, read_deliveries(agreement, day, net - cost, agreed)
