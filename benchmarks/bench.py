@@ -25,6 +25,7 @@ import yaml
 
 from benchmarks.plain import encode_record, first_difference, read_categories
 from benchmarks.sides import N_RECORDS, SIDES, ZONE
+from benchmarks.sides_forecast import N_EQUAL, N_NODES, N_SERIES
 from crm.config import Config
 from crm.demo.company import make_company
 from crm.demo.export import export_company
@@ -94,6 +95,18 @@ COMPARISONS = (
         ours="ingest_again",
         plain="ingest_floor",
         plain_is="the floor, as above",
+    ),
+    Comparison(
+        what=f"MinT-shrink of {N_NODES:,} nodes, 18 months",
+        ours="reconcile_ours",
+        plain="reconcile_library",
+        plain_is=f"hierarchicalforecast `MinTrace` (equal to 1e-8 at {N_EQUAL:,} nodes)",
+    ),
+    Comparison(
+        what=f"{N_SERIES:,} series x 60 months by one booster, 18 months ahead",
+        ours="boosting_ours",
+        plain="boosting_library",
+        plain_is="mlforecast with the same trees and features on a frame made ready beforehand (equal forecasts)",
     ),
 )
 
@@ -209,16 +222,21 @@ def require_equal(folder: Path) -> None:
 def measure(folder: Path, n_rounds: int) -> dict[str, list[dict[str, float | None]]]:
     """What each side took in each round; the sides take turns."""
     taken: dict[str, list[dict[str, float | None]]] = {name: [] for name in SIDES}
-    environment = os.environ | {"OMP_WAIT_POLICY": "passive"}
     for turn in range(n_rounds):
         _tell(f"round {turn + 1} of {n_rounds}")
         for name in SIDES:
-            command = [sys.executable, "-m", "benchmarks.sides", name, str(folder)]
-            ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-            if ended.returncode:
-                raise SystemExit(f"{name} failed:\n{ended.stderr[-3000:]}")
-            taken[name].append(json.loads(ended.stdout.splitlines()[-1]))
+            taken[name].append(run_side(name, folder))
     return taken
+
+
+def run_side(name: str, folder: Path) -> dict[str, float | None]:
+    """What one side takes in a process of its own: CPU and wall seconds, peak memory."""
+    command = [sys.executable, "-m", "benchmarks.sides", name, str(folder)]
+    environment = os.environ | {"OMP_WAIT_POLICY": "passive"}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if ended.returncode:
+        raise SystemExit(f"{name} failed:\n{ended.stderr[-3000:]}")
+    return dict(json.loads(ended.stdout.splitlines()[-1]))
 
 
 def _middle(taken: list[dict[str, float | None]], what: str) -> float | None:

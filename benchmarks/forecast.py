@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.figures import Figure
+from benchmarks.forecast_speed import measure_speed
 from benchmarks.forecast_tourism import measure_tourism
 
 
 def measure_forecast(seed: int) -> Iterator[Figure]:
     """The figures of the group `forecast`, one part after the other."""
     yield from measure_tourism(seed)
+    yield from measure_speed(seed)

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from benchmarks.sides_forecast import FORECAST_SIDES
+
 N_RECORDS = 500
 ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -150,6 +152,7 @@ SIDES: dict[str, tuple[Callable[[Path], Work], int]] = {
     "ingest_ours": (lambda folder: ingest_ours(folder, again=False), 1),
     "ingest_again": (lambda folder: ingest_ours(folder, again=True), 1),
     "ingest_floor": (ingest_floor, 1),
+    **FORECAST_SIDES,
 }
 """Side to how its work is prepared (not measured) and into how many units the work divides."""
 

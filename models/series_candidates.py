@@ -26,9 +26,9 @@ DENSE_SHARE = 0.6
 BASELINE = "seasonal_naive"
 
 _ETS_LEVELS = ("company", "region", "line", "series")
-_LAGS = (1, 2, 3, 6, 12)
-_ROLLING = (3, 12)
-_BOOSTER: dict[str, Any] = {
+LAGS = (1, 2, 3, 6, 12)
+ROLLING = (3, 12)
+BOOSTER: dict[str, Any] = {
     "objective": "regression",
     "n_estimators": 120,
     "learning_rate": 0.06,
@@ -223,10 +223,10 @@ def _booster(histories: Histories, horizon: int, seed: int) -> Floats:
     size = np.array([_size(values[row]) for row in rows])
     ahead = months[-1] + 1 + np.arange(horizon)
     model = MLForecast(
-        models={"booster": LGBMRegressor(**_BOOSTER, random_state=seed)},
+        models={"booster": LGBMRegressor(**BOOSTER, random_state=seed)},
         freq="MS",
-        lags=list(_LAGS),
-        lag_transforms={1: [RollingMean(window_size=window, min_samples=1) for window in _ROLLING]},
+        lags=list(LAGS),
+        lag_transforms={1: [RollingMean(window_size=window, min_samples=1) for window in ROLLING]},
         date_features=["month"],
         num_threads=1,
     )
