@@ -9,27 +9,21 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import datetime
 from pathlib import Path
 
 import orjson
-from sqlalchemy import (
-    JSON,
-    Date,
-    Engine,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    create_engine,
-    event,
-    text,
-)
+from sqlalchemy import JSON, Engine, ForeignKey, Index, String, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import DateTime, TypeDecorator
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm.app_base import Base as Base
+from crm.app_base import Moment as Moment
+from crm.forecast_tables import ForecastOverride as ForecastOverride
+from crm.forecast_tables import ForecastRevision as ForecastRevision
+from crm.forecast_tables import ForecastRow as ForecastRow
+from crm.forecast_tables import ForecastRun as ForecastRun
+from crm.forecast_tables import ForecastScore as ForecastScore
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _POSTGRES_LOCK = 0x5A1E5CA5  # any fixed number: workers that start together wait for one another on it
@@ -38,38 +32,6 @@ _BUSY_SECONDS = 15
 
 class BadDatabase(RuntimeError):
     """The application database cannot be opened; the message names the setting, never a password."""
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware UTC moment, kept without zone so that SQLite and PostgreSQL hold the same."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: object) -> datetime | None:
-        """The moment as stored."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("expected a moment with a time zone, came one without")
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: object) -> datetime | None:
-        """The stored moment with its zone."""
-        return None if value is None else value.replace(tzinfo=UTC)
-
-
-class Base(DeclarativeBase):
-    """All tables of the application."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
 
 
 class User(Base):
@@ -156,42 +118,6 @@ class Job(Base):
     error: Mapped[str | None] = mapped_column(String(2000))
 
 
-class ForecastRun(Base):
-    """One published forecast: by which model, from which state of the record. Never changed."""
-
-    __tablename__ = "forecast_runs"
-
-    run_id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    task: Mapped[str] = mapped_column(String(40))
-    made_at: Mapped[datetime] = mapped_column(Moment, index=True)
-    made_by: Mapped[str] = mapped_column(String(40))
-    as_of: Mapped[datetime] = mapped_column(Moment, index=True)
-    record_digest: Mapped[str] = mapped_column(String(64))
-    model_version: Mapped[str] = mapped_column(String(80))
-    model_digest: Mapped[str] = mapped_column(String(64))
-    n_rows: Mapped[int] = mapped_column(Integer)
-
-
-class ForecastRow(Base):
-    """What one forecast said of one measure, node and month. Never changed, so that it can be held against what came.
-
-    Amounts in units of the reporting currency; `quantiles` maps a share such as `0.05` to an amount.
-    """
-
-    __tablename__ = "forecast_ledger"
-
-    run_id: Mapped[str] = mapped_column(ForeignKey("forecast_runs.run_id"), primary_key=True)
-    measure: Mapped[str] = mapped_column(String(80), primary_key=True)
-    node_id: Mapped[str] = mapped_column(String(400), primary_key=True)
-    month: Mapped[date] = mapped_column(Date, primary_key=True)
-    level: Mapped[str] = mapped_column(String(20))
-    step: Mapped[int] = mapped_column(Integer)
-    status: Mapped[str] = mapped_column(String(20))
-    expected: Mapped[float] = mapped_column(Float)
-    baseline: Mapped[float] = mapped_column(Float)
-    quantiles: Mapped[dict[str, float]] = mapped_column(JSON)
-
-
 def open_database(url: str) -> Engine:
     """An engine on the application database, with all tables up to date.
 
@@ -264,7 +190,7 @@ def _set_up_sqlite(connection: object, _record: object) -> None:
     cursor.close()
 
 
-def migrate(engine: Engine) -> None:
+def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the tables up to date; does nothing when they are, and waits while another worker does it."""
     from alembic import command
     from alembic.config import Config
@@ -273,7 +199,7 @@ def migrate(engine: Engine) -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with _one_at_a_time(engine), engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 @contextmanager

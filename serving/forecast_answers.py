@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 
 import structlog
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine
 
-from crm.app_database import ForecastRow
 from models.series_forecast import FORECAST, NOTES
 from models.tasks.sales_forecast import TASK
 from serving.access import VisibleReps
+from serving.forecast_accuracy import Seen, ledger_figures
+from serving.forecast_overrides import value_added
 from serving.forecast_table import NODE_PARTS, BadForecast, ForecastTable, Series, read_forecast
 from serving.published import POINTER
 
 log = structlog.get_logger("serving.forecasts")
 
 NOTHING_YET = "no forecast was published yet: salescast train sales_forecast, promote, forecast"
-_LOW, _HIGH = "0.1", "0.9"
 
 
 class PublishedForecast:
@@ -99,8 +98,8 @@ def answer_forecast(table: ForecastTable, seen: VisibleReps, wanted: Wanted) -> 
     about = table.about
     return {
         "run_id": about.run_id,
-        "as_of": about.as_of,
-        "made_at": about.made_at,
+        "as_of": datetime.fromisoformat(about.as_of),
+        "made_at": datetime.fromisoformat(about.made_at),
         "model_version": about.model_version,
         "currency": about.currency,
         "reason": None,
@@ -178,82 +177,33 @@ def backtest_figures(table: ForecastTable, wanted: Wanted) -> list[dict[str, obj
     return found
 
 
-@dataclass(slots=True)
-class _Sums:
-    """What figures of one measure and level are made of."""
-
-    runs: set[str]
-    months: set[date]
-    n: int = 0
-    amount: float = 0.0
-    error: float = 0.0
-    naive: float = 0.0
-    signed: float = 0.0
-    told: int = 0
-    inside: int = 0
-
-    def add(self, row: ForecastRow, actual: float) -> None:
-        """Count one row whose month has closed."""
-        self.runs.add(row.run_id)
-        self.months.add(row.month)
-        self.n += 1
-        self.amount += abs(actual)
-        self.error += abs(row.expected - actual)
-        self.naive += abs(row.baseline - actual)
-        self.signed += row.expected - actual
-        if _LOW in row.quantiles and _HIGH in row.quantiles:
-            self.told += 1
-            self.inside += row.quantiles[_LOW] <= actual <= row.quantiles[_HIGH]
-
-
-def ledger_figures(
-    engine: Engine, table: ForecastTable, series: Sequence[Series], wanted: Wanted
-) -> list[dict[str, object]]:
-    """Published forecasts held against what came since, of the given series alone, as `LedgerFigures`.
+def ledger_answer(
+    engine: Engine, table: ForecastTable, seen: VisibleReps, wanted: Wanted, *, seed: int
+) -> dict[str, object]:
+    """Published forecasts held against what came since, as far as the caller may see, as in `AccuracyAnswer`.
 
     Parameters
     ----------
     engine : Engine
         The application database.
     table : ForecastTable
-        The newest forecast; its closed months are what came.
-    series : sequence of Series
-        What the caller may see.
+        The newest forecast, which says who is behind each node.
+    seen : VisibleReps
+        Whose rows the caller sees.
     wanted : Wanted
-        Filters.
+        Filters, and the part of the list.
+    seed : int
+        Random state of the intervals.
     """
-    came = {(one.measure, one.node_id): one.actuals for one in series if wanted.fits(one)}
-    closed = [month for one in series for month in one.actuals]
-    if not came or not closed:
-        return []
-    sums: dict[tuple[str, str], _Sums] = {}
-    for row in _closed_rows(engine, max(closed), wanted):
-        actual = came.get((row.measure, row.node_id), {}).get(row.month)
-        if actual is not None:
-            sums.setdefault((row.measure, row.level), _Sums(runs=set(), months=set())).add(row, actual)
-    return [_figures(*key, found) for key, found in sorted(sums.items())]
-
-
-def _closed_rows(engine: Engine, last: date, wanted: Wanted) -> Iterable[ForecastRow]:
-    asked = select(ForecastRow).where(ForecastRow.month <= last)
-    if wanted.measure is not None:
-        asked = asked.where(ForecastRow.measure == wanted.measure)
-    if wanted.level is not None:
-        asked = asked.where(ForecastRow.level == wanted.level)
-    with Session(engine) as session:
-        yield from session.scalars(asked)
-
-
-def _figures(measure: str, level: str, sums: _Sums) -> dict[str, object]:
-    amount = sums.amount or None
+    whole = Seen(measure=wanted.measure, level=wanted.level, node_ids=seen_nodes(table, seen))
+    found = ledger_figures(engine, whole, seed=seed)
     return {
-        "measure": measure,
-        "level": level,
-        "n_runs": len(sums.runs),
-        "n": sums.n,
-        "n_months": len(sums.months),
-        "wape": sums.error / amount if amount else None,
-        "baseline_wape": sums.naive / amount if amount else None,
-        "bias": sums.signed / amount if amount else None,
-        "coverage_80": sums.inside / sums.told if sums.told else None,
+        "ledger_total": len(found),
+        "ledger": found[wanted.offset : wanted.offset + wanted.limit],
+        "overrides": value_added(engine, whole, seed=seed),
     }
+
+
+def seen_nodes(table: ForecastTable, seen: VisibleReps) -> frozenset[str] | None:
+    """The nodes whose every salesperson the caller sees; None for whoever sees everyone."""
+    return None if seen.everyone else frozenset(one.node_id for one in visible(table, seen))

@@ -44,36 +44,6 @@ _SERIES: JsonDict = {
     "actuals": [_ACTUAL],
     "months": [_MONTH],
 }
-_BACKTEST: JsonDict = {
-    "measure": "bookings",
-    "level": "company",
-    "bucket": "1-3",
-    "n": 18,
-    "n_months": 18,
-    "wape": 0.249,
-    "baseline_wape": 0.363,
-    "gain": -0.114,
-    "gain_low": -0.217,
-    "gain_high": -0.011,
-    "mase": 0.63,
-    "baseline_mase": 0.89,
-    "bias": -0.05,
-    "coverage_80": 0.84,
-    "coverage_80_low": 0.7,
-    "coverage_80_high": 0.93,
-    "verdict": "better",
-}
-_LEDGER: JsonDict = {
-    "measure": "bookings",
-    "level": "region",
-    "n_runs": 3,
-    "n": 21,
-    "n_months": 3,
-    "wape": 0.31,
-    "baseline_wape": 0.36,
-    "bias": -0.04,
-    "coverage_80": 0.81,
-}
 
 
 class ForecastMonth(Answer):
@@ -164,53 +134,3 @@ class ForecastAnswer(Answer):
     reason: str | None = Field(description="Why there is no forecast; null when there is one.")
     total: int = Field(description="Series that fit the filters and that the caller may see.")
     series: list[ForecastSeries] = Field(description="At most `limit` of them, from `offset` on.")
-
-
-class BacktestFigures(Answer):
-    """How good forecasts of the past were, on the newest replayed moments."""
-
-    measure: str = Field(description="What was forecast.")
-    level: str = Field(description="What it was summed over.")
-    bucket: str = Field(description="Months ahead, or all.")
-    n: int = Field(description="Judged points.")
-    n_months: int = Field(description="Different months among them.")
-    wape: float = Field(description="Sum of absolute errors over the sum of amounts.")
-    baseline_wape: float = Field(description="The same of seasonal naive.")
-    gain: float = Field(description="wape less baseline_wape: negative is better.")
-    gain_low: float = Field(description="Lower end of its 95 % interval, paired block bootstrap.")
-    gain_high: float = Field(description="Upper end of its 95 % interval.")
-    mase: float = Field(description="Mean absolute error over the usual change from year to year.")
-    baseline_mase: float = Field(description="The same of seasonal naive.")
-    bias: float = Field(description="Sum of forecast less outcome over the sum of amounts; positive is too high.")
-    coverage_80: float = Field(description="Share of outcomes inside p10 to p90.")
-    coverage_80_low: float = Field(description="Lower end of its 95 % interval.")
-    coverage_80_high: float = Field(description="Upper end of its 95 % interval.")
-    verdict: str = Field(description="better, no_better or worse than seasonal naive.")
-
-
-class LedgerFigures(Answer):
-    """How good published forecasts were, of months that have closed since."""
-
-    measure: str = Field(description="What was forecast.")
-    level: str = Field(description="What it was summed over.")
-    n_runs: int = Field(description="Published forecasts.")
-    n: int = Field(description="Their rows whose month has closed, of nodes that the caller may see.")
-    n_months: int = Field(description="Different months among them.")
-    wape: float | None = Field(description="Sum of absolute errors over the sum of amounts.")
-    baseline_wape: float | None = Field(description="The same of seasonal naive, as published then.")
-    bias: float | None = Field(description="Sum of forecast less outcome over the sum of amounts.")
-    coverage_80: float | None = Field(description="Share of outcomes inside the published 80 % range.")
-
-
-class AccuracyAnswer(Answer):
-    """How good forecasts were: replayed before publication, and published ones held against what came."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"run_id": "f07b893bb41d4c0c9a6e0d5b7c2f1a34", "backtest": [_BACKTEST], "ledger": [_LEDGER]}]
-        }
-    )
-
-    run_id: str | None = Field(description="The forecast whose model was replayed; null before the first one.")
-    backtest: list[BacktestFigures] = Field(description="By measure, level and months ahead.")
-    ledger: list[LedgerFigures] = Field(description="By measure and level; empty until a forecast month has closed.")

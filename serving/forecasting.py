@@ -9,20 +9,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Engine, insert, select
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+import structlog
+from sqlalchemy import Engine
 
-from crm.app_database import ForecastRow, ForecastRun
+from crm.app_database import ForecastRun
 from crm.config import Config
+from crm.money import Measure, NoMeasure, NoRate
 from crm.store import Generation, Store
 from features.attribution import Seller, read_owners
+from features.calls import Calls, read_calls
 from features.panel import Level, Node
+from features.periods import Period, first_month
 from models import champions
 from models.bundle import read_report
 from models.champions import NoChampion, bundle_folder
@@ -31,11 +33,15 @@ from models.series_forecast import NodeForecast, forecast_batch
 from models.series_points import Batch, make_batch, read_task_panels
 from models.series_task import QUANTILES, SeriesTask
 from serving.cli_errors import NotPossible
+from serving.forecast_ledger import Beside, day_of, ledger_rows, write_run
+from serving.forecast_scoring import Scored, score_closed
 from serving.forecast_table import NODE_PARTS, QUANTILE_COLUMNS, SCHEMA, AboutForecast, read_forecast, write_forecast
+from serving.published import one_at_a_time
 
 # Closed months that are published beside the forecast.
 ACTUAL_MONTHS = 36
-_LOTS = 2_000
+
+log = structlog.get_logger("serving.forecasting")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,8 @@ class Forecasted:
         By measure, the first months of the whole company: month, expected, p10, p90.
     changed : bool
         False when this run was published already.
+    scored : Scored
+        Rows of earlier runs whose month, quarter or year had closed and that were held against what came.
     """
 
     task: str
@@ -72,6 +80,7 @@ class Forecasted:
     silent: Mapping[str, str]
     company: Mapping[str, Sequence[Sequence[object]]]
     changed: bool
+    scored: Scored
 
 
 def publish_forecast(
@@ -111,6 +120,14 @@ def publish_forecast(
     NotPossible
         The record tells no measure by month.
     """
+    told = on_progress or (lambda _step, _share: None)
+    with one_at_a_time(config.forecasts_folder / task.name):
+        return _publish(config, task, engine, now=now, by=by, tell=told)
+
+
+def _publish(
+    config: Config, task: SeriesTask, engine: Engine, *, now: datetime, by: str, tell: Callable[[str, float], None]
+) -> Forecasted:
     generation = Store(config.record_folder).current()
     entry = champions.current(config.champions_folder, task.name)
     if entry is None:
@@ -118,18 +135,16 @@ def publish_forecast(
     home = bundle_folder(config.champions_folder, task.name, entry)
     model = load_series(home, entry.digest)
     as_of, zone = generation.recorded_to, config.company.zone
-    run_id = hashlib.sha256(f"{generation.digest}/{entry.digest}".encode()).hexdigest()[:32]
-    if on_progress is not None:
-        on_progress("reading the record by month", 0.0)
+    tell("reading the record by month", 0.0)
     panels = read_task_panels(task, generation, as_of, config.company)
     batch = make_batch(panels)
     if batch is None:
         raise NotPossible(f"{task.name}: the record tells no amounts by month; it needs one of {', '.join(task.uses)}")
-    if on_progress is not None:
-        on_progress("forecasting", 0.3)
+    scored = score_closed(engine, panels, record_digest=generation.digest, now=now)
+    tell("forecasting", 0.3)
     forecasts = forecast_batch(model, batch)
     about = AboutForecast(
-        run_id=run_id,
+        run_id=hashlib.sha256(f"{generation.digest}/{entry.digest}".encode()).hexdigest()[:32],
         task=task.name,
         digest=entry.digest,
         model_version=entry.version or entry.digest[:12],
@@ -141,14 +156,23 @@ def publish_forecast(
         summed=_summed(generation, as_of, zone, forecasts),
         accuracy=_accuracy(read_report(home)),
     )
-    written = _write_ledger(engine, about, generation.digest, forecasts, by=by, now=now)
+    rows = list(ledger_rows(forecasts, _beside(config, generation, batch, forecasts)))
+    written = write_run(engine, _run(about, generation.digest, by=by, now=now), rows)
     published = read_forecast(config.forecasts_folder, task.name)
-    if published is None or published.about.run_id != run_id:
+    if published is None or published.about.run_id != about.run_id:
         write_forecast(config.forecasts_folder, about, _rows(batch, forecasts))
-    return _told(about, forecasts, as_of, changed=written)
+    return _told(about, forecasts, as_of, n_rows=len(rows), changed=written, scored=scored)
 
 
-def _told(about: AboutForecast, forecasts: Sequence[NodeForecast], as_of: datetime, *, changed: bool) -> Forecasted:
+def _told(
+    about: AboutForecast,
+    forecasts: Sequence[NodeForecast],
+    as_of: datetime,
+    *,
+    n_rows: int,
+    changed: bool,
+    scored: Scored,
+) -> Forecasted:
     statuses = [one.status for one in forecasts]
     low, high = QUANTILES.index(0.1), QUANTILES.index(0.9)
     company = {
@@ -165,11 +189,12 @@ def _told(about: AboutForecast, forecasts: Sequence[NodeForecast], as_of: dateti
         model_version=about.model_version,
         as_of=as_of,
         n_series=len(forecasts),
-        n_rows=sum(len(one.months) for one in forecasts),
+        n_rows=n_rows,
         by_status={status: statuses.count(status) for status in dict.fromkeys(statuses)},
         silent=about.silent,
         company=company,
         changed=changed,
+        scored=scored,
     )
 
 
@@ -195,11 +220,6 @@ def _people(node: Node, sellers: Collection[Seller]) -> list[str]:
     return [one.rep_id for one in sellers if one.region == node.region] if node.region is not None else []
 
 
-def _day(month: np.datetime64) -> date:
-    day: date = month.astype("datetime64[D]").item()
-    return day
-
-
 def _rows(batch: Batch, forecasts: Sequence[NodeForecast]) -> pa.Table:
     places = {key: place for place, key in enumerate(batch.keys)}
     rows: list[dict[str, object]] = []
@@ -216,11 +236,11 @@ def _rows(batch: Batch, forecasts: Sequence[NodeForecast]) -> pa.Table:
         actual = batch.raw[places[one.measure, node]][-ACTUAL_MONTHS:]
         for month, value in zip(batch.months[-ACTUAL_MONTHS:], actual, strict=True):
             if np.isfinite(value):
-                rows.append({**shared, "month": _day(month), "step": 0, "actual": float(value)})
+                rows.append({**shared, "month": day_of(month), "step": 0, "actual": float(value)})
         for step, month in enumerate(one.months, start=1):
             said = dict(zip(QUANTILE_COLUMNS, _finite(one.quantiles[step - 1]), strict=True))
             values = {"expected": float(one.expected[step - 1]), "baseline": float(one.baseline[step - 1])}
-            rows.append({**shared, "month": _day(month), "step": step, **values, **said})
+            rows.append({**shared, "month": day_of(month), "step": step, **values, **said})
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
@@ -228,56 +248,38 @@ def _finite(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[float 
     return [round(float(value), 2) if np.isfinite(value) else None for value in values]
 
 
-def _write_ledger(
-    engine: Engine, about: AboutForecast, record: str, forecasts: Sequence[NodeForecast], *, by: str, now: datetime
-) -> bool:
-    """Write a run and its rows in one transaction; False when the ledger holds the run already."""
-    rows: list[dict[str, object]] = [
-        {
-            "run_id": about.run_id,
-            "measure": one.measure,
-            "node_id": one.node.node_id,
-            "month": _day(month),
-            "level": one.node.level.value,
-            "step": step,
-            "status": one.status,
-            "expected": round(float(one.expected[step - 1]), 2),
-            "baseline": round(float(one.baseline[step - 1]), 2),
-            "quantiles": {
-                f"{share:g}": value
-                for share, value in zip(QUANTILES, _finite(one.quantiles[step - 1]), strict=True)
-                if value is not None
-            },
-        }
-        for one in forecasts
-        for step, month in enumerate(one.months, start=1)
-    ]
+def _run(about: AboutForecast, record: str, *, by: str, now: datetime) -> ForecastRun:
+    return ForecastRun(
+        run_id=about.run_id,
+        task=about.task,
+        made_at=now,
+        made_by=by,
+        as_of=datetime.fromisoformat(about.as_of),
+        record_digest=record,
+        model_version=about.model_version,
+        model_digest=about.digest,
+        n_rows=0,
+    )
+
+
+def _beside(config: Config, generation: Generation, batch: Batch, forecasts: Sequence[NodeForecast]) -> Beside:
+    """What is known without a model: closed months of running quarters and years, and the calls of bookings."""
+    starts, zone = config.company.fiscal_year_starts, config.company.zone
+    ahead = forecasts[0].months if forecasts else np.array([], "datetime64[M]")
+    if not len(ahead):
+        return Beside(fiscal_year_starts=starts)
+    year = first_month(ahead[0], Period.YEAR, starts)
+    passed = (batch.months >= year) & (batch.months < ahead[0])
+    amounts = np.nan_to_num(batch.raw[:, passed])
+    closed = {
+        key: dict(zip(batch.months[passed], row, strict=True)) for key, row in zip(batch.keys, amounts, strict=True)
+    }
+    calls: dict[str, Calls] = {}
     try:
-        return _insert(engine, about, record, rows, by=by, now=now)
-    except IntegrityError:
-        # Another process published the same run in the meantime.
-        return False
-
-
-def _insert(
-    engine: Engine, about: AboutForecast, record: str, rows: list[dict[str, object]], *, by: str, now: datetime
-) -> bool:
-    with Session(engine) as session, session.begin():
-        if session.scalars(select(ForecastRun.run_id).where(ForecastRun.run_id == about.run_id)).first() is not None:
-            return False
-        run = ForecastRun(
-            run_id=about.run_id,
-            task=about.task,
-            made_at=now,
-            made_by=by,
-            as_of=datetime.fromisoformat(about.as_of),
-            record_digest=record,
-            model_version=about.model_version,
-            model_digest=about.digest,
-            n_rows=len(rows),
-        )
-        session.add(run)
-        session.flush()
-        for first in range(0, len(rows), _LOTS):
-            session.execute(insert(ForecastRow), rows[first : first + _LOTS])
-    return True
+        months = np.arange(year, ahead[-1] + 1)
+        told = read_calls(generation, generation.recorded_to, months, zone=zone, currency=config.company.currency)
+        calls[Measure.BOOKINGS.value] = told
+    except (NoMeasure, NoRate) as error:
+        # A forecast is not held up by what stands beside it: an open deal may be in a currency without a rate.
+        log.warning("no calls beside the forecast", error=type(error).__name__)
+    return Beside(closed=closed, calls=calls, fiscal_year_starts=starts)

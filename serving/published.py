@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -61,3 +63,12 @@ def read_published(home: Path) -> tuple[pa.Table, dict[str, object]] | None:
     name = (home / POINTER).read_text(encoding="ascii").strip()
     rows = pq.ParquetFile(home / Path(name).name).read()
     return rows, dict(json.loads(rows.schema.metadata[_ABOUT]))
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, so that two processes do not publish into it at once; waits for the other."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

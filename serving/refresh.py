@@ -6,12 +6,9 @@ the same file, so a second refresh finds nothing to do.
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import orjson
@@ -25,6 +22,7 @@ from models.task import BaseTask
 from serving.champion import Champion, read_champion
 from serving.inputs import Inputs, make_inputs
 from serving.judge import Judged, days_of, judge_table
+from serving.published import one_at_a_time
 from serving.record_view import RecordView
 from serving.score_table import About, BadScores, read_scores, write_scores
 from serving.trend import TREND_DAYS, trend_between
@@ -70,7 +68,7 @@ def refresh_scores(config: Config, task: BaseTask) -> RefreshReport:
     BadBundle
         The champion's files are damaged.
     """
-    with _one_at_a_time(config.scores_folder / task.name):
+    with one_at_a_time(config.scores_folder / task.name):
         generation = Store(config.record_folder).current()
         champion = read_champion(config.champions_folder, task.name)
         if champion is None:
@@ -158,11 +156,3 @@ def _probabilities(
         rows = inputs.rows(ids[first : first + _CHUNK], at)
         found += champion.predictor.predict_table(rows, days_of([at] * rows.num_rows, record.zone)).tolist()
     return found
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -25,6 +25,7 @@ class Scope(StrEnum):
     AGREEMENTS_SCORE = "agreements:score"
     INVOICES_SCORE = "invoices:score"
     FORECASTS_READ = "forecasts:read"
+    FORECASTS_CALL = "forecasts:call"
     PREDICTIONS_READ = "predictions:read"
     MODELS_READ = "models:read"
     METRICS_READ = "metrics:read"
@@ -49,10 +50,12 @@ SCORE_SCOPES = frozenset(
         Scope.INVOICES_SCORE,
     }
 )
+# Whoever sees a forecast may call it too, for the nodes that are theirs; a call is kept beside it and changes it not.
+FORECAST_SCOPES = frozenset({Scope.FORECASTS_READ, Scope.FORECASTS_CALL})
 ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
-    Role.DIRECTOR: SCORE_SCOPES | {Scope.FORECASTS_READ, Scope.PREDICTIONS_READ, Scope.MODELS_READ, Scope.METRICS_READ},
-    Role.MANAGER: SCORE_SCOPES | {Scope.FORECASTS_READ, Scope.PREDICTIONS_READ, Scope.MODELS_READ},
-    Role.REP: SCORE_SCOPES | {Scope.FORECASTS_READ, Scope.PREDICTIONS_READ},
+    Role.DIRECTOR: SCORE_SCOPES | FORECAST_SCOPES | {Scope.PREDICTIONS_READ, Scope.MODELS_READ, Scope.METRICS_READ},
+    Role.MANAGER: SCORE_SCOPES | FORECAST_SCOPES | {Scope.PREDICTIONS_READ, Scope.MODELS_READ},
+    Role.REP: SCORE_SCOPES | FORECAST_SCOPES | {Scope.PREDICTIONS_READ},
     # A service may do what it was granted, and nothing because it is a service.
     Role.SERVICE: frozenset(),
     Role.DATA_SCIENTIST: frozenset({Scope.MODELS_READ, Scope.METRICS_READ}),

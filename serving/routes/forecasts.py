@@ -7,20 +7,25 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
 
+from crm.app_database import ForecastOverride
 from models.tasks.sales_forecast import TASK
 from serving.access import NOBODY, VisibleReps
-from serving.auth import ForecastReader
+from serving.auth import ForecastCaller, ForecastReader
 from serving.door import GuardedRoute, chinese, json_answer, problems
 from serving.errors import UnknownThing
+from serving.forecast_accuracy import Seen
 from serving.forecast_answers import (
     Wanted,
     answer_forecast,
     answer_nothing,
     backtest_figures,
-    ledger_figures,
+    ledger_answer,
+    seen_nodes,
     visible,
 )
-from serving.forecast_schemas import AccuracyAnswer, ForecastAnswer
+from serving.forecast_overrides import Call, list_overrides, write_override
+from serving.forecast_schemas import ForecastAnswer
+from serving.ledger_schemas import AccuracyAnswer, OverrideAnswer, OverrideRequest, OverridesAnswer
 from serving.roles import Principal
 from serving.service import Service, ServiceOf
 
@@ -73,11 +78,49 @@ async def read_forecasts(
     responses=problems(),
 )
 async def read_accuracy(
-    reader: ForecastReader, service: ServiceOf, measure: Measure = None, level: LevelName = None
+    reader: ForecastReader,
+    service: ServiceOf,
+    measure: Measure = None,
+    level: LevelName = None,
+    limit: Limit = 500,
+    offset: Offset = 0,
 ) -> Response:
-    """The replayed past beside seasonal naive, and what was published against what came."""
-    wanted = Wanted(measure=measure, level=level)
+    """The replayed past beside seasonal naive, what was published against what came, and what people's calls added."""
+    wanted = Wanted(measure=measure, level=level, limit=limit, offset=offset)
     return json_answer(await run_in_threadpool(_accuracy, service, reader, wanted))
+
+
+@router.get(
+    "/forecasts/overrides",
+    summary="People's own calls",
+    openapi_extra=chinese("人工调整记录：谁、何时、为何、改成多少"),
+    response_model=OverridesAnswer,
+    responses=problems(),
+)
+async def read_overrides(
+    reader: ForecastReader,
+    service: ServiceOf,
+    measure: Measure = None,
+    level: LevelName = None,
+    node: NodeName = None,
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> Response:
+    """Every call on nodes that the caller sees whole, the newest first; none is ever changed or removed."""
+    wanted = Wanted(measure=measure, level=level, node=node, limit=limit, offset=offset)
+    return json_answer(await run_in_threadpool(_overrides, service, reader, wanted))
+
+
+@router.post(
+    "/forecasts/overrides",
+    summary="Call a node yourself",
+    openapi_extra=chinese("提交人工调整值（须写明原因）"),
+    response_model=OverrideAnswer,
+    responses=problems(404, 415),
+)
+async def call_forecast(request: OverrideRequest, caller: ForecastCaller, service: ServiceOf) -> Response:
+    """Keep a person's own call in place of the newest forecast; the same call sent again changes nothing."""
+    return json_answer(await run_in_threadpool(_call, service, caller, request))
 
 
 def _seen(service: Service, reader: Principal) -> VisibleReps:
@@ -98,9 +141,37 @@ def _forecast(service: Service, reader: Principal, wanted: Wanted) -> dict[str, 
 def _accuracy(service: Service, reader: Principal, wanted: Wanted) -> dict[str, object]:
     table = service.forecasts.current()
     if table is None:
-        return {"run_id": None, "backtest": [], "ledger": []}
+        return {"run_id": None, "backtest": [], "ledger_total": 0, "ledger": [], "overrides": []}
     return {
         "run_id": table.about.run_id,
         "backtest": backtest_figures(table, wanted),
-        "ledger": ledger_figures(service.engine, table, visible(table, _seen(service, reader)), wanted),
+        **ledger_answer(service.engine, table, _seen(service, reader), wanted, seed=service.config.seed),
     }
+
+
+def _overrides(service: Service, reader: Principal, wanted: Wanted) -> dict[str, object]:
+    table = service.forecasts.current()
+    if table is None:
+        return {"total": 0, "overrides": []}
+    seen = Seen(measure=wanted.measure, level=wanted.level, node_ids=seen_nodes(table, _seen(service, reader)))
+    total, found = list_overrides(service.engine, seen, node_id=wanted.node, limit=wanted.limit, offset=wanted.offset)
+    return {"total": total, "overrides": [_told(one) for one in found]}
+
+
+def _call(service: Service, caller: Principal, request: OverrideRequest) -> dict[str, object]:
+    table = service.forecasts.current()
+    if table is None:
+        raise UnknownThing("No forecast was published yet.")
+    # What may not be seen is answered like what does not exist.
+    seen = {one.node_id for one in visible(table, _seen(service, caller))}
+    said = None
+    if request.node_id in seen:
+        call = Call(**request.model_dump())
+        said = write_override(service.engine, table.about.run_id, call, author=caller.login, now=service.clock())
+    if said is None:
+        raise UnknownThing("The newest forecast has no such measure, node and period.")
+    return _told(said)
+
+
+def _told(one: ForecastOverride) -> dict[str, object]:
+    return {name: getattr(one, name) for name in OverrideAnswer.model_fields}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from sqlalchemy import Engine, delete, inspect, select, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from crm.app_database import BadDatabase, Base, ForecastRun, User, connect_database, migrate, open_database
+from crm.app_database import BadDatabase, Base, ForecastRow, ForecastRun, User, connect_database, migrate, open_database
 
 
 @pytest.fixture
@@ -116,4 +116,37 @@ def test_sqlite_refuses_to_change_a_published_forecast(engine: Engine) -> None:
 def test_postgresql_refuses_to_change_a_published_forecast(postgres_url: str) -> None:
     engine = open_database(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
     assert_forecasts_stay(engine)
+    engine.dispose()
+
+
+def ledger_row(month: date, period: str = "month") -> ForecastRow:
+    where = {"measure": "bookings", "node_id": "company", "level": "company", "step": 1, "status": "forecast"}
+    return ForecastRow(run_id="r", month=month, period=period, expected=1, baseline=2, quantiles={"0.1": 0.5}, **where)
+
+
+def test_a_quarter_stands_beside_its_first_month(engine: Engine) -> None:
+    first = date(2026, 1, 1)
+    with Session(engine) as session:
+        session.add(published_run())
+        session.flush()
+        session.add_all([ledger_row(first), ledger_row(first, "quarter")])
+        session.commit()
+        assert sorted(session.scalars(select(ForecastRow.period))) == ["month", "quarter"]
+
+
+def test_what_was_published_before_outlives_the_migration(tmp_path: Path) -> None:
+    engine = connect_database(f"sqlite:///{tmp_path}/app.db")
+    migrate(engine, "0002")
+    now = "2026-01-01 00:00:00.000000"
+    with engine.begin() as connection:
+        run = ("r", "sales_forecast", now, "b", now, "d", "1", "e", 1)
+        connection.exec_driver_sql("INSERT INTO forecast_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", run)
+        row = ("r", "bookings", "company", "2026-01-01", "company", 1, "forecast", 5.0, 6.0, '{"0.1": 4.0}')
+        connection.exec_driver_sql("INSERT INTO forecast_ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    migrate(engine)
+    with Session(engine) as session:
+        kept = session.scalars(select(ForecastRow)).one()
+        assert (kept.period, kept.expected, kept.quantiles, kept.committed) == ("month", 5.0, {"0.1": 4.0}, None)
+        with pytest.raises(DatabaseError, match="never changed"):
+            session.execute(delete(ForecastRow))
     engine.dispose()

@@ -29,10 +29,11 @@ from models.tasks.sales_forecast import TASK
 from serving.access import EVERYONE
 from serving.app import create_app
 from serving.forecast_answers import Wanted, answer_forecast
-from serving.forecast_schemas import AccuracyAnswer, ForecastAnswer
+from serving.forecast_schemas import ForecastAnswer
 from serving.forecast_table import read_forecast
 from serving.forecasting import Forecasted, publish_forecast
 from serving.keys import make_key, make_user
+from serving.ledger_schemas import AccuracyAnswer, OverrideAnswer, OverridesAnswer
 from serving.model_schemas import ModelCard
 from serving.published import POINTER
 from serving.roles import Role, Sees
@@ -58,6 +59,12 @@ class House:
     def get(self, path: str = "/v1/forecasts", login: str = "director", **params: object):
         headers = {"Authorization": f"Bearer {self.keys[login]}"}
         return self.client.get(path, headers=headers, params=params)
+
+    def call(self, login: str = "director", **fields: object):
+        said = {"measure": "bookings", "node_id": "region:East", "period": "month", "month": "2026-04-01"}
+        body = {**said, "value": 450.0, "reason": "a tender was won", **fields}
+        headers = {"Authorization": f"Bearer {self.keys[login]}"}
+        return self.client.post("/v1/forecasts/overrides", json=body, headers=headers)
 
     def forecast(self) -> Forecasted:
         return publish_forecast(self.config, TASK, self.engine, now=NOW, by="test")
@@ -191,7 +198,13 @@ def test_before_the_first_forecast_the_answer_says_why_it_is_empty(empty: House)
     ForecastAnswer.model_validate(answer.json())
     assert answer.json()["series"] == []
     assert "salescast" in answer.json()["reason"]
-    assert empty.get("/v1/forecasts/accuracy").json() == {"run_id": None, "backtest": [], "ledger": []}
+    assert empty.get("/v1/forecasts/accuracy").json() == {
+        "run_id": None,
+        "backtest": [],
+        "ledger_total": 0,
+        "ledger": [],
+        "overrides": [],
+    }
 
 
 def test_a_forecast_is_answered_in_the_form_that_is_documented(house: House) -> None:
@@ -283,10 +296,11 @@ def test_the_ledger_holds_every_row_that_was_published(house: House) -> None:
     with Session(house.engine) as session:
         run = session.scalars(select(ForecastRun)).one()
         n_rows = session.scalars(select(func.count()).select_from(ForecastRow)).one()
-        row = session.get(ForecastRow, (run.run_id, "bookings", "company", date(2026, 3, 1)))
+        row = session.get(ForecastRow, (run.run_id, "bookings", "company", date(2026, 3, 1), "month"))
 
+    # Six whole quarters and a year end within the months ahead.
     # Bookings and revenue of every node, and the one new customer, who is of one region, team and salesperson.
-    assert n_rows == run.n_rows == (13 + 13 + 8) * TASK.horizon_months
+    assert n_rows == run.n_rows == (13 + 13 + 8) * (TASK.horizon_months + 6 + 1)
     assert row is not None
     assert (row.step, row.expected, row.status) == (1, 600.0, "forecast")
     assert sorted(row.quantiles, key=float) == ["0.05", "0.1", "0.25", "0.5", "0.75", "0.9", "0.95"]
@@ -316,15 +330,16 @@ def test_a_forecast_is_held_against_what_came_as_far_as_the_caller_sees(empty: H
     house.forecast()
     answer = house.get("/v1/forecasts/accuracy", measure="bookings", level="company").json()
     AccuracyAnswer.model_validate(answer)
-    (figures,) = answer["ledger"]
+    figures, *others = (row for row in answer["ledger"] if row["bucket"] == "all")
 
+    assert [row["period"] for row in others] == ["quarter"]
     # March, April and May closed after the first run, and after the second one nothing has.
     assert (figures["n"], figures["n_months"], figures["n_runs"]) == (3, 3, 1)
     assert figures["wape"] == 0.0
     assert figures["coverage_80"] == 1.0
     assert [row["verdict"] for row in answer["backtest"]] == ["no_better"]
     own = house.get("/v1/forecasts/accuracy", login="rep", measure="bookings").json()["ledger"]
-    assert {row["level"]: row["n"] for row in own} == {"rep": 3}
+    assert {row["level"]: row["n"] for row in own if (row["period"], row["bucket"]) == ("month", "all")} == {"rep": 3}
 
 
 def test_coverage_is_told_only_of_what_was_measured(house: House) -> None:
@@ -360,3 +375,93 @@ def test_without_a_champion_nothing_is_forecast(empty: House, tmp_path: Path) ->
 
     with pytest.raises(NoChampion, match="salescast promote"):
         publish_forecast(config, TASK, empty.engine, now=NOW)
+
+
+def test_moments_of_a_forecast_end_in_z(house: House) -> None:
+    answer = house.get(node="company").json()
+    assert answer["as_of"].endswith("Z")
+    assert answer["made_at"] == "2026-04-01T03:00:00Z"
+
+
+def test_the_ledger_says_what_was_known_without_a_model(house: House) -> None:
+    with Session(house.engine) as session:
+        row = session.get(
+            ForecastRow, (house.get().json()["run_id"], "bookings", "company", date(2026, 1, 1), "quarter")
+        )
+    assert row is not None
+    # January and February closed at 600 each, and March is said to be like them and like last year.
+    assert (row.expected, row.baseline, row.step) == (1800.0, 1800.0, 1)
+    # There are no deals, so that nobody could weigh or call them.
+    assert (row.stage_weighted, row.committed, row.best_case) == (None, None, None)
+
+
+def test_whoever_sees_a_node_whole_may_call_it(empty: House) -> None:
+    house = empty
+    assert house.call().status_code == 404
+    house.forecast()
+    said = house.call("manager")
+    OverrideAnswer.model_validate(said.json())
+    again = house.call("manager")
+
+    assert said.status_code == again.status_code == 200
+    assert said.json() == again.json()
+    assert (said.json()["author"], said.json()["expected"], said.json()["level"]) == ("manager", 300.0, "region")
+    assert said.json()["made_at"].endswith("Z")
+    for login, node in (("manager", "company"), ("rep", "region:East"), ("rep", "rep:R2"), ("manager", "region:Gone")):
+        hidden = house.call(login, node_id=node)
+        assert hidden.status_code == 404, (login, node)
+        assert node not in hidden.text
+    assert house.call("rep", node_id="rep:R1", period="quarter").json()["period"] == "quarter"
+
+    def listed(login: str) -> list[str]:
+        answer = house.get("/v1/forecasts/overrides", login=login)
+        OverridesAnswer.model_validate(answer.json())
+        return [one["node_id"] for one in answer.json()["overrides"]]
+
+    assert listed("director") == ["rep:R1", "region:East"]
+    assert listed("manager") == ["rep:R1", "region:East"]
+    assert listed("rep") == ["rep:R1"]
+    assert house.get("/v1/forecasts/overrides", node="rep:R1").json()["total"] == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"reason": ""},
+        {"value": 1e99},
+        {"value": "450"},
+        {"month": "2026-04-02"},
+        {"month": "soon"},
+        {"period": "week"},
+        {"measure": "A; DROP"},
+        {"node_id": ""},
+        {"author": "somebody"},
+    ],
+)
+def test_a_call_of_another_form_is_refused(house: House, fields: dict[str, object]) -> None:
+    answer = house.call(**fields)
+    assert answer.status_code == 422
+    assert "DROP" not in answer.text
+
+
+def test_a_call_of_a_month_that_is_not_ahead_finds_nothing(house: House) -> None:
+    assert house.call(month="2026-02-01").status_code == 404
+    assert house.call(month="2026-02-01", period="quarter").status_code == 404
+
+
+def test_calls_are_held_against_what_came(empty: House) -> None:
+    house = empty
+    house.forecast()
+    house.call("manager", value=330.0)
+    write_record(house.config.record_folder, date(2026, 6, 15))
+    house.forecast()
+    answer = house.get("/v1/forecasts/accuracy", login="manager").json()
+    AccuracyAnswer.model_validate(answer)
+    (added,) = answer["overrides"]
+
+    # East signs 300 a month, which was forecast to the cent.
+    assert (added["author"], added["n"], added["wape"], added["value_added"]) == ("manager", 1, 0.1, -0.1)
+    assert house.get("/v1/forecasts/accuracy", login="rep").json()["overrides"] == []
+    page = house.get("/v1/forecasts/accuracy", limit=1, offset=1).json()
+    assert len(page["ledger"]) == 1
+    assert page["ledger_total"] > 2

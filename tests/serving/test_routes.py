@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from crm.config import Config, ServingSection
-from serving import forecast_schemas, model_schemas, next_product_schemas, schemas, service_schemas
+from serving import forecast_schemas, ledger_schemas, model_schemas, next_product_schemas, schemas, service_schemas
 from serving.app import create_app
 from serving.auth import PUBLIC, RouteWithoutScope, declared_scope, require_scopes
 from serving.roles import ROLE_SCOPES, Role, Scope
@@ -30,13 +30,15 @@ CALLS: dict[str, tuple[str, str, dict[str, object] | None]] = {
     "/v1/accounts/next-product": ("POST", "/v1/accounts/next-product", {"ids": ["C1"]}),
     "/v1/forecasts": ("GET", "/v1/forecasts?measure=bookings&months=3", None),
     "/v1/forecasts/accuracy": ("GET", "/v1/forecasts/accuracy", None),
+    # Calling is a POST to the same address: tests/serving/test_overrides.py.
+    "/v1/forecasts/overrides": ("GET", "/v1/forecasts/overrides", None),
     "/v1/models": ("GET", "/v1/models", None),
     "/v1/models/{task}": ("GET", "/v1/models/lead_score", None),
     "/v1/predictions/{prediction_id}": ("GET", f"/v1/predictions/{PREDICTION}", None),
 }
 FORMS = [
     kind
-    for module in (schemas, model_schemas, next_product_schemas, forecast_schemas, service_schemas)
+    for module in (schemas, model_schemas, next_product_schemas, forecast_schemas, ledger_schemas, service_schemas)
     for kind in vars(module).values()
 ]
 ROLES = ("director", "manager", "rep", "service", "data_scientist", "nothing")

@@ -1,0 +1,159 @@
+"""How good published forecasts were: the scored rows of the ledger, summed by the database and told as figures."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from sqlalchemy import (
+    Case,
+    ColumnElement,
+    Engine,
+    Integer,
+    Select,
+    SQLColumnExpression,
+    Subquery,
+    and_,
+    case,
+    cast,
+    func,
+    select,
+)
+from sqlalchemy.orm import Session
+
+from crm.app_database import ForecastOverride, ForecastRevision, ForecastRow, ForecastScore
+from models.series_judge import ALL
+from serving.forecast_figures import ByMonth, Group, Place, add_sums, bucket_of, figures_of, sum_names
+from serving.forecast_scoring import same_cell
+
+Asked: TypeAlias = Select[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Which rows of the ledger are summed; None takes all.
+
+    Parameters
+    ----------
+    measure, level : str or None
+        Filters.
+    node_ids : collection of str or None
+        The nodes that the caller may see.
+    """
+
+    measure: str | None = None
+    level: str | None = None
+    node_ids: Collection[str] | None = None
+
+    def conditions(self, kind: Any) -> list[ColumnElement[bool]]:
+        """The same as conditions on a table with those columns."""
+        found: list[ColumnElement[bool]] = []
+        if self.measure is not None:
+            found.append(kind.measure == self.measure)
+        if self.level is not None:
+            found.append(kind.level == self.level)
+        if self.node_ids is not None:
+            found.append(kind.node_id.in_(sorted(self.node_ids)))
+        return found
+
+    def fits(self, row: ForecastRow) -> bool:
+        """Whether one row is summed."""
+        asked = ((self.measure, row.measure), (self.level, row.level))
+        return all(one in (None, found) for one, found in asked) and (
+            self.node_ids is None or row.node_id in self.node_ids
+        )
+
+
+def ledger_figures(engine: Engine, seen: Seen, *, seed: int) -> list[dict[str, object]]:
+    """Figures of every measure, level, period and stretch of months ahead, as `LedgerFigures`.
+
+    Parameters
+    ----------
+    engine : Engine
+        The application database.
+    seen : Seen
+        Which rows.
+    seed : int
+        Random state of the intervals.
+    """
+    with Session(engine) as session:
+        sums: ByMonth = {}
+        for row in session.execute(_summed(seen)):
+            place = Place(measure=row[0], level=row[1], period=row[2], step=row[3], month=row[4])
+            told = row._mapping
+            add_sums(sums, place, {name: float(told[name] or 0.0) for name in sum_names()})
+        runs: dict[Group, set[str]] = {}
+        for measure, level, period, step, run_id in session.execute(_runs(seen)):
+            for bucket in (ALL, bucket_of(period, step)):
+                runs.setdefault((measure, level, period, bucket), set()).add(run_id)
+        revised = {(row[0], row[1], row[2]): row[3] for row in session.execute(revised_counts(seen))}
+    return figures_of(sums, runs, revised, seed=seed)
+
+
+def last_override(*, by_author: bool = False) -> Subquery:
+    """What was called last in place of each row of the ledger, by anyone or by each author."""
+    one = ForecastOverride
+    cell = (one.run_id, one.measure, one.node_id, one.period, one.month)
+    whose = (*cell, one.author) if by_author else cell
+    place = func.row_number().over(partition_by=whose, order_by=(one.made_at.desc(), one.override_id))
+    listed = select(*cell, one.author, one.value, place.label("place")).subquery()
+    return select(listed).where(listed.c.place == 1).subquery()
+
+
+def on_cell(listed: Subquery) -> ColumnElement[bool]:
+    """The condition that joins overrides to their row of the ledger."""
+    names = ("run_id", "measure", "node_id", "period", "month")
+    return and_(*(listed.c[name] == getattr(ForecastRow, name) for name in names))
+
+
+def _summed(seen: Seen) -> Asked:
+    row, score, override = ForecastRow, ForecastScore, last_override()
+    came = score.actual.is_not(None)
+    sides = {
+        "last_year": row.baseline,
+        "stage_weighted": row.stage_weighted,
+        "committed": row.committed,
+        "best_case": row.best_case,
+        "override": override.c.value,
+    }
+    named = (row.measure, row.level, row.period, row.step, row.month)
+    columns: list[ColumnElement[Any]] = [
+        func.count(score.actual).label("n"),
+        func.count(case((came, row.node_id)).distinct()).label("outcomes"),
+        func.sum(case((came, 0), else_=1)).label("gone"),
+        func.sum(func.abs(score.actual)).label("amount"),
+        func.sum(func.abs(row.expected - score.actual)).label("error"),
+        func.sum(row.expected - score.actual).label("signed"),
+        func.count(score.is_inside_80).label("told"),
+        func.sum(cast(score.is_inside_80, Integer)).label("inside"),
+    ]
+    for side, value in sides.items():
+        paired = {
+            "n": func.count(value + score.actual),
+            "amount": func.sum(_where(value, func.abs(score.actual))),
+            "theirs": func.sum(func.abs(value - score.actual)),
+            "ours": func.sum(_where(value, func.abs(row.expected - score.actual))),
+        }
+        columns += [column.label(f"{side}_{name}") for name, column in paired.items()]
+    asked = select(*named, *columns).join(score, same_cell()).outerjoin(override, on_cell(override))
+    return asked.where(*seen.conditions(row)).group_by(*named)
+
+
+def _where(value: SQLColumnExpression[Any], amount: ColumnElement[Any]) -> Case[Any]:
+    return case((value.is_not(None), amount))
+
+
+def _runs(seen: Seen) -> Asked:
+    row = ForecastRow
+    named = (row.measure, row.level, row.period, row.step, row.run_id)
+    return select(*named).join(ForecastScore, same_cell()).where(*seen.conditions(row)).distinct()
+
+
+def revised_counts(seen: Seen) -> Asked:
+    """By measure, level and period, how many outcomes the record has corrected since they were scored."""
+    one = ForecastRevision
+    named = (one.measure, one.level, one.period)
+    cell = select(*named, one.node_id, one.month).where(*seen.conditions(one)).distinct().subquery()
+    names = (cell.c.measure, cell.c.level, cell.c.period)
+    return select(*names, func.count()).group_by(*names)
