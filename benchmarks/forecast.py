@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.figures import Figure
+from benchmarks.forecast_panels import measure_panels
 from benchmarks.forecast_speed import measure_speed
 from benchmarks.forecast_tourism import measure_tourism
 
@@ -12,4 +13,5 @@ from benchmarks.forecast_tourism import measure_tourism
 def measure_forecast(seed: int) -> Iterator[Figure]:
     """The figures of the group `forecast`, one part after the other."""
     yield from measure_tourism(seed)
+    yield from measure_panels(seed)
     yield from measure_speed(seed)
