@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from enum import IntEnum
 from typing import TypeAlias
 
 import numpy as np
@@ -9,61 +11,96 @@ import numpy.typing as npt
 
 from features.flow_rows import NEVER, WON
 from models.arrivals import draw_arrivals, learn_rate
+from models.deal_chances import LATE_DAYS, WAITING
 from models.deal_hazards import EDGES
 from models.deal_snapshots import Snapshots, open_snapshots
 from models.flow_laws import EXAMPLE_DAYS, MATURE_DAYS, first_day
-from models.signings import Component, Setting, Signings, make_signings, no_signings, pick
+from models.signings import Component, Number, Setting, Signings, make_signings, no_signings, pick
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
 
-def draw_open_deals(setting: Setting, rng: np.random.Generator) -> Signings:
-    """Open deals that are won, with the amount they are won at."""
-    rows = open_snapshots(setting.state, setting.clock)
-    deals, n = setting.state.deals, setting.n_draws
-    won_at = np.full((len(rows.deal), n), np.inf)
-    free = np.flatnonzero(rows.tender == NEVER)
-    won_at[free] = _ends(setting, _some(rows, free), rng)
-    dated = np.flatnonzero(rows.tender != NEVER)
-    won_at[dated] = _tenders(setting, _some(rows, dated), rng)
-    place, draw = np.nonzero(np.isfinite(won_at))
-    day = setting.clock.day(won_at[place, draw]) + pick(setting.laws.sign_days, len(place), rng)
-    deal = rows.deal[place]
-    waiting = np.flatnonzero((deals.outcome == WON) & ~deals.is_signed & (deals.closed >= setting.state.on - 60))
-    again, every = np.repeat(waiting, n), np.tile(np.arange(n), len(waiting))
-    signed = deals.closed[again] + pick(setting.laws.sign_days, len(again), rng)
-    amount = np.where(np.isfinite(rows.amount), rows.amount, _usual(deals.amount))[place]
-    amount = amount * _ratios(setting, rows.facts["stage"][place], rng)
-    cell = deals.cell[np.concatenate([deal, again])]
+class Use(IntEnum):
+    """What the uniform numbers of a deal are used for."""
+
+    TIME = 0
+    CAUSE = 1
+    LATE = 2
+    SIGN = 3
+    RATIO = 4
+
+
+def draw_open_deals(setting: Setting, seed: int) -> Signings:
+    """Open deals that are won, with the amount they are won at.
+
+    Parameters
+    ----------
+    setting : Setting
+        Record, laws, horizon, draws, shocks.
+    seed : int
+        Random state. A deal's luck depends on it and on the deal's key alone: another deal moves nothing of it.
+    """
+    rows = open_snapshots(setting.state, setting.clock, setting.laws.hazards.usual)
+    deals = setting.state.deals
+    waiting = np.flatnonzero((deals.outcome == WON) & ~deals.is_signed & (deals.closed >= setting.state.on - WAITING))
+    place, draw, day, net = draw_rows(setting, rows, luck_of(deals.name[rows.deal], seed, setting.n_draws))
+    signed = _signed(setting, deals.closed[waiting], luck_of(deals.name[waiting], seed, setting.n_draws))
+    deal = np.concatenate([rows.deal[place], np.repeat(waiting, setting.n_draws)])
+    cell = deals.cell[deal]
     return make_signings(
         setting,
-        draw=np.concatenate([draw, every]),
-        day=np.concatenate([day, np.maximum(signed, setting.state.on)]),
-        net=np.concatenate([amount, np.nan_to_num(deals.amount[again])]),
+        draw=np.concatenate([draw, np.tile(np.arange(setting.n_draws), len(waiting))]),
+        day=np.concatenate([day, signed.ravel()]),
+        net=np.concatenate([net, np.repeat(np.nan_to_num(deals.amount[waiting]), setting.n_draws)]),
         component=Component.OPEN_DEALS,
         cell=cell,
-        like=alike(setting, cell, rng),
-        source=np.concatenate([deal, again]),
+        like=alike(setting, cell, np.random.default_rng([seed, len(Component)])),
+        source=deal,
     )
 
 
-def _some(rows: Snapshots, places: Ints) -> Snapshots:
-    return Snapshots(
-        deal=rows.deal[places],
-        day=rows.day[places],
-        facts={name: values[places] for name, values in rows.facts.items()},
-        amount=rows.amount[places],
-        tender=rows.tender[places],
-    )
+def luck_of(names: npt.NDArray[np.object_], seed: int, n_draws: int) -> Floats:
+    """Uniform numbers of each deal's own, shape (n_deals, n_uses, n_draws)."""
+    found = np.empty((len(names), len(Use), n_draws))
+    for place, name in enumerate(names.tolist()):
+        digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=16).digest()
+        key = np.frombuffer(digest, dtype=np.uint64)
+        np.random.Generator(np.random.Philox(key=key)).random(out=found[place])
+    return found
 
 
-def _ends(setting: Setting, rows: Snapshots, rng: np.random.Generator) -> Floats:
+def draw_rows(setting: Setting, rows: Snapshots, luck: Floats) -> tuple[Ints, Ints, Ints, Floats]:
+    """The wins of open deals: place among the rows, draw, day of the signature, amount; each of shape (n_wins,)."""
+    won_at = np.empty((len(rows.deal), setting.n_draws))
+    free, dated = np.flatnonzero(rows.tender == NEVER), np.flatnonzero(rows.tender != NEVER)
+    won_at[free] = _ends(setting, rows.take(free), luck[free])
+    won_at[dated] = _tenders(setting, rows.take(dated), luck[dated])
+    place, draw = np.nonzero(np.isfinite(won_at))
+    lag = _drawn(setting.laws.sign_days, luck[place, Use.SIGN, draw])
+    amount = np.where(np.isfinite(rows.amount), rows.amount, rows.usual)[place]
+    ratio = _ratios(setting, rows.facts["stage"][place], luck[place, Use.RATIO, draw])
+    return place, draw, setting.clock.day(won_at[place, draw]) + lag, amount * ratio
+
+
+def _signed(setting: Setting, closed: Ints, luck: Floats) -> Ints:
+    lag = _drawn(setting.laws.sign_days, luck[:, Use.SIGN])
+    return np.asarray(np.maximum(closed[:, None] + lag, setting.state.on))
+
+
+def _drawn(values: npt.NDArray[Number], luck: Floats) -> npt.NDArray[Number]:
+    """Values picked by uniform numbers, zeros where there are none."""
+    if not len(values):
+        return np.zeros(luck.shape, dtype=values.dtype)
+    return np.asarray(values[(luck * len(values)).astype(np.int64)])
+
+
+def _ends(setting: Setting, rows: Snapshots, luck: Floats) -> Floats:
     """Business times of the wins, infinite where a deal is not won, shape (n_rows, n_draws)."""
     won, lost = setting.laws.hazards.hazards(rows)
     width = np.diff(np.array(EDGES))
-    left = rng.exponential(size=(len(rows.deal), setting.n_draws))
-    cause = rng.random(left.shape)
+    left = -np.log1p(-luck[:, Use.TIME])
+    cause = luck[:, Use.CAUSE]
     at = np.full(left.shape, np.inf)
     for piece in range(len(width)):
         winning = won[:, piece, None] * setting.shock
@@ -77,27 +114,21 @@ def _ends(setting: Setting, rows: Snapshots, rng: np.random.Generator) -> Floats
     return np.where(np.isnan(at), np.inf, start + at)
 
 
-def _tenders(setting: Setting, rows: Snapshots, rng: np.random.Generator) -> Floats:
+def _tenders(setting: Setting, rows: Snapshots, luck: Floats) -> Floats:
     chance = setting.laws.hazards.tender_chance(rows)[:, None]
     odds = chance / (1 - chance) * setting.shock
-    wins = rng.random((len(chance), setting.n_draws)) < odds / (1 + odds)
-    lags = setting.laws.hazards.tender_lags
-    day = rows.tender[:, None] + pick(lags, wins.size, rng).reshape(wins.shape)
-    late = day < setting.state.on
-    day = np.where(late, setting.state.on + rng.integers(0, 14, wins.shape), day)
+    wins = luck[:, Use.CAUSE] < odds / (1 + odds)
+    day = rows.tender[:, None] + _drawn(setting.laws.hazards.tender_lags, luck[:, Use.TIME])
+    late = (luck[:, Use.LATE] * LATE_DAYS).astype(np.int64)
+    day = np.where(day < setting.state.on, setting.state.on + late, day)
     return np.where(wins, setting.clock.at(day), np.inf)
 
 
-def _usual(amount: Floats) -> float:
-    known = amount[np.isfinite(amount)]
-    return float(np.median(known)) if len(known) else 0.0
-
-
-def _ratios(setting: Setting, stage: npt.NDArray[np.object_], rng: np.random.Generator) -> Floats:
+def _ratios(setting: Setting, stage: npt.NDArray[np.object_], luck: Floats) -> Floats:
     found = np.ones(len(stage))
     for name, values in setting.laws.amount_ratios.items():
         here = np.flatnonzero(stage == name)
-        found[here] = pick(values, len(here), rng)
+        found[here] = _drawn(values, luck[here])
     return found
 
 

@@ -64,6 +64,8 @@ class DealHazards:
         Days from the tender to the decision, as they were.
     n_won : int
         Wins it was learned from.
+    usual : float
+        The amount by which sizes were told when it was learned.
     """
 
     levels: Mapping[str, tuple[str, ...]]
@@ -72,6 +74,7 @@ class DealHazards:
     tender: Mapping[str, Floats]
     tender_lags: Ints
     n_won: int
+    usual: float
 
     def hazards(self, rows: Snapshots) -> tuple[Floats, Floats]:
         """Hazards of won and lost per business day, shape (n_rows, n_pieces) each."""
@@ -128,6 +131,7 @@ def fit_hazards(rows: Snapshots, ends: Ends) -> DealHazards:
         tender=_fit_tender({name: code[decided] for name, code in codes.items()}, levels, ends.outcome[decided] == WON),
         tender_lags=np.zeros(0, dtype=np.int64),
         n_won=len(np.unique(rows.deal[ends.outcome == WON])),
+        usual=rows.usual,
     )
 
 

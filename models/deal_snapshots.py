@@ -39,6 +39,8 @@ class Snapshots:
         As it stood, hundredths; NaN where none was named.
     tender : ndarray of int64
         Announced day of a tender still to be decided, else `NEVER`.
+    usual : float
+        The amount by which sizes were told.
     """
 
     deal: Ints
@@ -46,9 +48,114 @@ class Snapshots:
     facts: dict[str, Names]
     amount: Floats
     tender: Ints
+    usual: float
+
+    def take(self, places: Ints) -> Snapshots:
+        """Some of them."""
+        return Snapshots(
+            deal=self.deal[places],
+            day=self.day[places],
+            facts={name: values[places] for name, values in self.facts.items()},
+            amount=self.amount[places],
+            tender=self.tender[places],
+            usual=self.usual,
+        )
 
 
-def take_snapshots(state: FlowState, deal: Ints, day: Ints, clock: BusinessClock) -> Snapshots:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Standing:
+    """What the record says of open deals on mornings, before it is put into classes; each of shape (n_rows,).
+
+    Attributes
+    ----------
+    deal, day, created, since, expected, tender : ndarray of int64
+        Which deal, which morning, when it was created, when it came into its stage, and what is promised.
+    stage, category, origin, buyer, line : ndarray of str
+        As they stood.
+    amount : ndarray of float64
+        As it stood, NaN where none was named.
+    """
+
+    deal: Ints
+    day: Ints
+    created: Ints
+    since: Ints
+    expected: Ints
+    tender: Ints
+    stage: Names
+    category: Names
+    origin: Names
+    buyer: Names
+    line: Names
+    amount: Floats
+
+
+def standing_at(state: FlowState, deal: Ints, day: Ints) -> Standing:
+    """What the record says of deals on mornings; nothing after a morning is looked at.
+
+    Parameters
+    ----------
+    state : FlowState
+        The record as known at its own day.
+    deal, day : ndarray of int64, shape (n_rows,)
+        Open deals and mornings.
+    """
+    deals, cells = state.deals, state.cells
+    return Standing(
+        deal=deal,
+        day=day,
+        created=deals.created[deal],
+        since=np.maximum(deals.moves["stage"].since(deal, day), deals.created[deal]),
+        expected=deals.moves["expected"].at(deal, day).astype(np.int64),
+        tender=deals.moves["tender"].at(deal, day).astype(np.int64),
+        stage=deals.moves["stage"].at(deal, day).astype(object),
+        category=deals.moves["category"].at(deal, day).astype(object),
+        origin=deals.origin[deal],
+        buyer=_text(cells.buyer_type[deals.cell[deal]]),
+        line=_text(cells.line[deals.cell[deal]]),
+        amount=deals.moves["amount"].at(deal, day).astype(np.float64),
+    )
+
+
+def snapshots_of(rows: Standing, clock: BusinessClock, usual: float) -> Snapshots:
+    """Standings in classes.
+
+    Parameters
+    ----------
+    rows : Standing
+        What the record says.
+    clock : BusinessClock
+        The company's working time.
+    usual : float
+        The amount by which sizes are told.
+    """
+    now = clock.at(rows.day)
+    to_close = _classes(clock.at(rows.expected) - now, _TO_CLOSE)
+    size = _classes(rows.amount / max(usual, 1.0), _SIZES)
+    facts = {
+        "stage": rows.stage,
+        "in_stage": _classes(now - clock.at(rows.since), _IN_STAGE),
+        "category": rows.category,
+        "to_close": np.where(rows.expected == NEVER, "unknown", to_close).astype(object),
+        "size": np.where(np.isfinite(rows.amount), size, "unknown").astype(object),
+        "origin": rows.origin,
+        "buyer": rows.buyer,
+        "line": rows.line,
+    }
+    waits = (rows.tender != NEVER) & (rows.tender >= rows.day - TENDER_DAYS)
+    return Snapshots(
+        deal=rows.deal,
+        day=rows.day,
+        facts=facts,
+        amount=rows.amount,
+        tender=np.where(waits, rows.tender, NEVER),
+        usual=usual,
+    )
+
+
+def take_snapshots(
+    state: FlowState, deal: Ints, day: Ints, clock: BusinessClock, usual: float | None = None
+) -> Snapshots:
     """How deals stood on mornings.
 
     Parameters
@@ -59,29 +166,14 @@ def take_snapshots(state: FlowState, deal: Ints, day: Ints, clock: BusinessClock
         Open deals and mornings.
     clock : BusinessClock
         The company's working time.
+    usual : float or None
+        The amount by which sizes are told; None takes the middle one of these rows.
     """
-    deals = state.deals
-    now = clock.at(day)
-    expected = deals.moves["expected"].at(deal, day).astype(np.int64)
-    tender = deals.moves["tender"].at(deal, day).astype(np.int64)
-    since = np.maximum(deals.moves["stage"].since(deal, day), deals.created[deal])
-    amount = deals.moves["amount"].at(deal, day).astype(np.float64)
-    known = amount[np.isfinite(amount)]
-    usual = float(np.median(known)) if len(known) else 1.0
-    facts = {
-        "stage": deals.moves["stage"].at(deal, day).astype(object),
-        "in_stage": _classes(now - clock.at(since), _IN_STAGE),
-        "category": deals.moves["category"].at(deal, day).astype(object),
-        "to_close": np.where(expected == NEVER, "unknown", _classes(clock.at(expected) - now, _TO_CLOSE)).astype(
-            object
-        ),
-        "size": np.where(np.isfinite(amount), _classes(amount / max(usual, 1.0), _SIZES), "unknown").astype(object),
-        "origin": deals.origin[deal],
-        "buyer": _text(state.cells.buyer_type[deals.cell[deal]]),
-        "line": _text(state.cells.line[deals.cell[deal]]),
-    }
-    waits = (tender != NEVER) & (tender >= day - TENDER_DAYS)
-    return Snapshots(deal=deal, day=day, facts=facts, amount=amount, tender=np.where(waits, tender, NEVER))
+    rows = standing_at(state, deal, day)
+    if usual is None:
+        known = rows.amount[np.isfinite(rows.amount)]
+        usual = float(np.median(known)) if len(known) else 1.0
+    return snapshots_of(rows, clock, usual)
 
 
 def past_snapshots(state: FlowState, clock: BusinessClock, *, every_days: int, years: float) -> Snapshots:
@@ -106,10 +198,10 @@ def past_snapshots(state: FlowState, clock: BusinessClock, *, every_days: int, y
     return take_snapshots(state, deal, mornings[place], clock)
 
 
-def open_snapshots(state: FlowState, clock: BusinessClock) -> Snapshots:
-    """The deals that are open now and not signed yet, as they stand."""
+def open_snapshots(state: FlowState, clock: BusinessClock, usual: float | None = None) -> Snapshots:
+    """The deals that are open now and not signed yet, as they stand; `usual` as in `take_snapshots`."""
     deal = np.flatnonzero((state.deals.outcome == OPEN) & ~state.deals.is_signed)
-    return take_snapshots(state, deal, np.full(len(deal), state.on), clock)
+    return take_snapshots(state, deal, np.full(len(deal), state.on), clock, usual)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -22,7 +22,7 @@ def draw_signings(setting: Setting, seed: int) -> Signings:
     streams = [np.random.default_rng([seed, place]) for place in range(5)]
     every = join_signings(
         [
-            draw_open_deals(setting, streams[0]),
+            draw_open_deals(setting, seed),
             draw_new_deals(setting, streams[1]),
             draw_direct(setting, streams[2]),
             draw_renewals(setting, streams[3]),
