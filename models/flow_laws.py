@@ -13,6 +13,7 @@ from features.business_time import BusinessClock, learn_day_weights, make_busine
 from features.flow_rows import NEVER, WON, FlowState
 from models.deal_hazards import DealHazards, fit_hazards
 from models.deal_snapshots import ends_of, past_snapshots
+from models.payment_laws import PaymentLaws, learn_payments
 from models.renewal_laws import RenewalLaws, learn_renewals
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -43,6 +44,10 @@ class FlowLaws:
         Days from the win to the signature.
     renewals : RenewalLaws
         How agreements are renewed.
+    bill_lags : mapping of str to ndarray of int64
+        By kind of collection node: days from its planned day to its invoice.
+    payments : PaymentLaws
+        How long invoices wait for their money.
     """
 
     day_weights: Mapping[str, float]
@@ -51,6 +56,8 @@ class FlowLaws:
     amount_ratios: Mapping[str, Floats]
     sign_days: Ints
     renewals: RenewalLaws
+    bill_lags: Mapping[str, Ints]
+    payments: PaymentLaws
 
 
 def clock_of(state: FlowState, day_weights: Mapping[str, float], country: str) -> BusinessClock:
@@ -97,7 +104,14 @@ def learn_flows(state: FlowState, *, country: str) -> FlowLaws:
         amount_ratios={name: values for name, values in ratios.items() if len(values) >= 5},
         sign_days=_sign_days(state),
         renewals=learn_renewals(state.agreements, state.on),
+        bill_lags=_bill_lags(state),
+        payments=learn_payments(state),
     )
+
+
+def _bill_lags(state: FlowState) -> dict[str, Ints]:
+    lags = state.lags
+    return {kind: np.sort(lags.bill_days[lags.bill_kind == kind]) for kind in sorted(set(lags.bill_kind.tolist()))}
 
 
 def _sign_days(state: FlowState) -> Ints:
