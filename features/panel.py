@@ -53,7 +53,7 @@ class Level(StrEnum):
 
 
 # The parts that name a node of each level.
-_PARTS: Mapping[Level, tuple[str, ...]] = {
+PARTS_OF: Mapping[Level, tuple[str, ...]] = {
     Level.COMPANY: (),
     Level.REGION: ("region",),
     Level.TEAM: ("team",),
@@ -98,7 +98,7 @@ class Node:
         >>> Node(level=Level.LINE, line="A|B: 5%").node_id
         'line:A%7CB%3A 5%25'
         """
-        parts = [part.translate(_ESCAPED) for name in _PARTS[self.level] if (part := getattr(self, name)) is not None]
+        parts = [part.translate(_ESCAPED) for name in PARTS_OF[self.level] if (part := getattr(self, name)) is not None]
         return self.level.value if not parts else f"{self.level.value}:{'|'.join(parts)}"
 
 
@@ -307,7 +307,7 @@ def _sums_of(
     level: Level, parts: Attributed, rows: Places, amount: npt.NDArray[np.int64], place: Places, n_months: int
 ) -> dict[Node, npt.NDArray[np.int64]]:
     """The monthly sums of each node of a level; amounts that name no part of it count for none."""
-    named = [(name, getattr(parts, name.removesuffix("_id"))) for name in _PARTS[level]]
+    named = [(name, getattr(parts, name.removesuffix("_id"))) for name in PARTS_OF[level]]
     codes = np.zeros(len(rows), dtype=np.intp)
     known = np.ones(len(rows), dtype=np.bool_)
     for _, labels in named:

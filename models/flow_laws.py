@@ -15,6 +15,7 @@ from models.deal_hazards import DealHazards, fit_hazards
 from models.deal_snapshots import ends_of, past_snapshots
 from models.payment_laws import PaymentLaws, learn_payments
 from models.renewal_laws import RenewalLaws, learn_renewals
+from models.win_shock import learn_shock
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -36,6 +37,8 @@ class FlowLaws:
     ----------
     day_weights : mapping of str to float
         Business time of each class of days.
+    country : str
+        Holiday calendar.
     hazards : DealHazards
         How open deals end.
     amount_ratios : mapping of str to ndarray of float64
@@ -48,6 +51,8 @@ class FlowLaws:
         By kind of collection node: days from its planned day to its invoice.
     payments : PaymentLaws
         How long invoices wait for their money.
+    shock : float
+        Standard deviation of the log factor on wins and arrivals that a draw shares.
     """
 
     day_weights: Mapping[str, float]
@@ -58,6 +63,7 @@ class FlowLaws:
     renewals: RenewalLaws
     bill_lags: Mapping[str, Ints]
     payments: PaymentLaws
+    shock: float
 
 
 def clock_of(state: FlowState, day_weights: Mapping[str, float], country: str) -> BusinessClock:
@@ -106,6 +112,7 @@ def learn_flows(state: FlowState, *, country: str) -> FlowLaws:
         renewals=learn_renewals(state.agreements, state.on),
         bill_lags=_bill_lags(state),
         payments=learn_payments(state),
+        shock=learn_shock(state, hazards, clock),
     )
 
 
