@@ -109,7 +109,8 @@ def make_series(n_series: int) -> tuple[npt.NDArray[np.datetime64], Floats]:
 
 def boosting_ours(n_series: int) -> Work:
     """Our booster candidate, from an array of amounts to forecasts."""
-    from models.series_candidates import Histories, forecast_candidates
+    from models.series_candidates import forecast_candidates
+    from models.series_histories import Histories
 
     def prepare(n: int) -> Work:
         months, amounts = make_series(n)
@@ -126,7 +127,7 @@ def boosting_library(n_series: int) -> Work:
     from mlforecast import MLForecast
     from mlforecast.lag_transforms import RollingMean
 
-    from models.series_candidates import BOOSTER, LAGS, ROLLING
+    from models.series_booster import BOOSTER, LAGS, ROLLING
 
     def prepare(n: int) -> Work:
         frame, ahead, size = _frames(n)
@@ -154,7 +155,7 @@ def _frames(n_series: int) -> tuple[Any, Any, Floats]:
     """What mlforecast reads: the past, the calendar ahead, and the unit of each series."""
     import pandas as pd
 
-    from features.months import month_facts
+    from features.months import FACTS, month_facts
 
     months, amounts = make_series(n_series)
     size = np.abs(amounts[:, -12:]).mean(axis=1)[:, None]
@@ -164,8 +165,7 @@ def _frames(n_series: int) -> tuple[Any, Any, Floats]:
         return {
             "unique_id": np.repeat(np.arange(n_series), len(over)),
             "ds": np.tile(over.astype("datetime64[ns]"), n_series),
-            "working_days": np.tile(facts[:, 0], n_series),
-            "festival_days": np.tile(facts[:, 1], n_series),
+            **{name: np.tile(facts[:, place], n_series) for place, name in enumerate(FACTS)},
         }
 
     frame = pd.DataFrame(table(months) | {"y": (amounts / size).ravel(), "group": 0})

@@ -6,63 +6,19 @@ The libraries bring numba and pandas; they are loaded when something is forecast
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from features.months import month_facts
+from models.series_booster import say_booster
+from models.series_histories import SEASON, Floats, Histories
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Floats: TypeAlias = npt.NDArray[np.float64]
-
-SEASON = 12
 # Two whole years before a seasonal pattern is believed.
 DENSE_MONTHS = 24
 DENSE_SHARE = 0.6
 BASELINE = "seasonal_naive"
 
 _ETS_LEVELS = ("company", "region", "line", "series")
-LAGS = (1, 2, 3, 6, 12)
-ROLLING = (3, 12)
-BOOSTER: dict[str, Any] = {
-    "objective": "regression",
-    "n_estimators": 120,
-    "learning_rate": 0.06,
-    "num_leaves": 15,
-    "min_child_samples": 40,
-    "colsample_bytree": 0.8,
-    "reg_lambda": 5.0,
-    "deterministic": True,
-    "force_row_wise": True,
-    "num_threads": 1,
-    "verbosity": -1,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Histories:
-    """Series that are forecast together.
-
-    Attributes
-    ----------
-    groups : tuple of str
-        What each series is one of, for instance `bookings/region`; the booster may tell groups apart.
-    months : ndarray of datetime64[M], shape (n_months,)
-        Closed months in a row.
-    amounts : ndarray of float64, shape (n_series, n_months)
-        NaN before a series begins; no NaN after that.
-    country : str
-        Holiday calendar.
-    """
-
-    groups: tuple[str, ...]
-    months: npt.NDArray[np.datetime64]
-    amounts: Floats
-    country: str
 
 
 def begun(values: Floats) -> Floats:
@@ -209,77 +165,11 @@ def _library(
     return found
 
 
-def _booster(histories: Histories, horizon: int, seed: int) -> Floats:
-    """One LightGBM for all series, each in units of its own last year, stepping month by month."""
-    from lightgbm import LGBMRegressor
-    from mlforecast import MLForecast
-    from mlforecast.lag_transforms import RollingMean
-
-    values, months = histories.amounts, histories.months
-    found = np.full((len(values), horizon), np.nan)
-    rows = np.flatnonzero(np.isfinite(values).sum(axis=1) >= SEASON)
-    if len(rows) == 0:
-        return found
-    size = np.array([_size(values[row]) for row in rows])
-    ahead = months[-1] + 1 + np.arange(horizon)
-    model = MLForecast(
-        models={"booster": LGBMRegressor(**BOOSTER, random_state=seed)},
-        freq="MS",
-        lags=list(LAGS),
-        lag_transforms={1: [RollingMean(window_size=window, min_samples=1) for window in ROLLING]},
-        date_features=["month"],
-        num_threads=1,
-    )
-    model.fit(_frame(histories, rows, size), static_features=["group"], dropna=False)
-    said = model.predict(horizon, X_df=_known_ahead(len(rows), ahead, histories.country))
-    found[rows] = said["booster"].to_numpy().reshape(len(rows), horizon) * size[:, None]
-    return found
-
-
-def _size(series: Floats) -> float:
-    """Mean size of the last year; of the whole history where the last year is empty."""
-    recent = float(np.nanmean(np.abs(series[-SEASON:])))
-    return recent or float(np.nanmean(np.abs(series))) or 1.0
-
-
-def _frame(histories: Histories, rows: npt.NDArray[np.intp], size: Floats) -> pd.DataFrame:
-    import pandas as pd
-
-    values = histories.amounts[rows] / size[:, None]
-    place, month = np.nonzero(np.isfinite(values))
-    facts = month_facts(histories.months, histories.country)
-    _, group = np.unique([histories.groups[row] for row in rows], return_inverse=True)
-    return pd.DataFrame(
-        {
-            "unique_id": place,
-            "ds": histories.months[month].astype("datetime64[ns]"),
-            "y": values[place, month],
-            "group": group[place],
-            "working_days": facts[month, 0],
-            "festival_days": facts[month, 1],
-        }
-    )
-
-
-def _known_ahead(n_series: int, ahead: npt.NDArray[np.datetime64], country: str) -> pd.DataFrame:
-    import pandas as pd
-
-    facts = month_facts(ahead, country)
-    return pd.DataFrame(
-        {
-            "unique_id": np.repeat(np.arange(n_series), len(ahead)),
-            "ds": np.tile(ahead.astype("datetime64[ns]"), n_series),
-            "working_days": np.tile(facts[:, 0], n_series),
-            "festival_days": np.tile(facts[:, 1], n_series),
-        }
-    )
-
-
 CANDIDATES: Mapping[str, Callable[[Histories, int, int], Floats]] = {
     BASELINE: _seasonal_naive,
     "last_year_grown": _last_year_grown,
     "recent_mean": _recent_mean,
     "ets": _ets,
     "theta": _theta,
-    "booster": _booster,
+    "booster": say_booster,
 }

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from features.panel import Node
 from models.series_bundle import SeriesModel
-from models.series_candidates import BASELINE, SEASON, forecast_candidates, is_dense
+from models.series_candidates import BASELINE, forecast_candidates, is_dense
+from models.series_histories import SEASON
 from models.series_points import Batch
 
 Floats: TypeAlias = npt.NDArray[np.float64]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -13,8 +13,10 @@ import numpy.typing as npt
 from crm.config import CompanySection
 from crm.engine import DuckDBEngine
 from crm.store import Generation
+from features.market import Signals, read_signals
 from features.panel import Node, Panel, read_panels
-from models.series_candidates import SEASON, Histories, begun, forecast_candidates, scale_of
+from models.series_candidates import begun, forecast_candidates, scale_of
+from models.series_histories import SEASON, Histories
 from models.series_task import SeriesTask
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -42,6 +44,10 @@ class Batch:
         Size of the series' surprises.
     is_positive : ndarray of bool, shape (n_series,)
         No month was ever below zero.
+    signals : Signals or None
+        Market signals as known at the cutoff.
+    year_starts : int
+        First month of the company's fiscal year.
     """
 
     keys: tuple[tuple[str, Node], ...]
@@ -51,11 +57,20 @@ class Batch:
     values: Floats
     scale: Floats
     is_positive: npt.NDArray[np.bool_]
+    signals: Signals | None = None
+    year_starts: int = 1
 
     def histories(self, country: str) -> Histories:
         """The same series as candidates take them."""
-        groups = tuple(f"{measure}/{node.level.value}" for measure, node in self.keys)
-        return Histories(groups=groups, months=self.months, amounts=self.values, country=country)
+        return Histories(
+            groups=tuple(f"{measure}/{node.level.value}" for measure, node in self.keys),
+            months=self.months,
+            amounts=self.values,
+            country=country,
+            year_starts=self.year_starts,
+            segments=tuple(tuple(part for part in (n.industry, n.region) if part is not None) for _, n in self.keys),
+            signals=self.signals,
+        )
 
 
 def read_task_panels(
@@ -91,6 +106,23 @@ def read_task_panels(
         amounts=company.amounts,
         levels=task.levels,
     )
+
+
+def read_batch(
+    task: SeriesTask,
+    generation: Generation,
+    as_of: datetime,
+    company: CompanySection,
+    *,
+    engine: DuckDBEngine | None = None,
+) -> tuple[dict[str, Panel], Batch | None]:
+    """The panels that a task forecasts and the same side by side, with market signals; as `read_task_panels`."""
+    panels = read_task_panels(task, generation, as_of, company, engine=engine)
+    batch = make_batch(panels)
+    if batch is None:
+        return panels, None
+    signals = read_signals(generation, as_of, batch.month, company.zone, engine=engine)
+    return panels, replace(batch, signals=signals, year_starts=company.fiscal_year_starts)
 
 
 def make_batch(panels: Mapping[str, Panel]) -> Batch | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
@@ -40,7 +39,7 @@ from models.series_judge import (
 )
 from models.series_learn import Replayed, learn
 from models.series_plot import write_fans
-from models.series_points import Batch, Points, choose_origins, make_batch, read_task_panels, replay
+from models.series_points import Batch, Points, choose_origins, read_batch, replay
 from models.series_report import SeriesReport, SeriesVersus
 from models.series_task import QUANTILES, SeriesTask
 
@@ -128,19 +127,14 @@ def read_past(task: SeriesTask, generation: Generation, *, config: Config, on_pr
     """The panels as known now and at every origin; None when nothing is told by month."""
     company = config.company
     with generation.engine() as engine:
-
-        def read(at: datetime) -> dict[str, Panel]:
-            return read_task_panels(task, generation, at, company, engine=engine)
-
-        panels = read(generation.recorded_to)
-        present = make_batch(panels)
+        panels, present = read_batch(task, generation, generation.recorded_to, company, engine=engine)
         if present is None:
             return None
         found = []
         for month in choose_origins(present.months, task):
             if on_progress is not None:
                 on_progress(f"reading the record as of the end of {month}", 0.0)
-            found.append(make_batch(read(end_of_month(month, company.zone))))
+            found.append(read_batch(task, generation, end_of_month(month, company.zone), company, engine=engine)[1])
     return Past(panels=panels, present=present, batches=tuple(batch for batch in found if batch is not None))
 
 

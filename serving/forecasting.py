@@ -30,7 +30,7 @@ from models.bundle import read_report
 from models.champions import NoChampion, bundle_folder
 from models.series_bundle import load_series
 from models.series_forecast import NodeForecast, forecast_batch
-from models.series_points import Batch, make_batch, read_task_panels
+from models.series_points import Batch, read_batch
 from models.series_task import QUANTILES, SeriesTask
 from serving.cli_errors import NotPossible
 from serving.forecast_ledger import Beside, day_of, ledger_rows, write_run
@@ -136,8 +136,7 @@ def _publish(
     model = load_series(home, entry.digest)
     as_of, zone = generation.recorded_to, config.company.zone
     tell("reading the record by month", 0.0)
-    panels = read_task_panels(task, generation, as_of, config.company)
-    batch = make_batch(panels)
+    panels, batch = read_batch(task, generation, as_of, config.company)
     if batch is None:
         raise NotPossible(f"{task.name}: the record tells no amounts by month; it needs one of {', '.join(task.uses)}")
     scored = score_closed(engine, panels, record_digest=generation.digest, now=now)

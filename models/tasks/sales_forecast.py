@@ -16,7 +16,7 @@ TASK = SeriesTask(
     needs=(),
     uses=(
         *("agreements", "opportunities", "orders", "invoices", "receipts"),
-        *("accounts", "reps", "org_units", "products", "panel"),
+        *("accounts", "reps", "org_units", "products", "market_signals", "panel"),
     ),
     feature_groups=(),
     measures=tuple(Measure),

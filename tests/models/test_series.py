@@ -10,8 +10,9 @@ import pytest
 
 from crm.money import Measure
 from features.panel import Level, Node, Panel
-from models.series_candidates import Histories, begun, forecast_candidates, is_dense, scale_of
+from models.series_candidates import begun, forecast_candidates, is_dense, scale_of
 from models.series_combine import Radii, combine, conformal_radii, floored, spread, weigh
+from models.series_histories import Histories
 from models.series_judge import ALL, coverage_of, draw_months, is_tested, judge_replay
 from models.series_learn import learn
 from models.series_points import Batch, Points, choose_origins, make_batch, replay
