@@ -17,13 +17,13 @@ from models.headline import UNPAID, NextLine, age_and_due
 from models.person_period import MAX_PERIODS, Grid
 from models.splits import hash_shares
 from models.survival import Incidence
-from models.task import BaseTask
+from models.task import EntityTask
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HazardTask(BaseTask):
+class HazardTask(EntityTask):
     """A question of competing risks: which of several ends comes to an open entity, and when.
 
     Parameters

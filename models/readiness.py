@@ -28,8 +28,8 @@ from features.spine import build_spine
 from models.hazard_task import HazardTask
 from models.series_candidates import DENSE_MONTHS
 from models.series_points import read_task_panels
-from models.task import BaseTask, Task
-from models.task_files import task_named, task_names
+from models.task import EntityTask, Task
+from models.task_files import entity_task, task_names
 from models.tasks.sales_forecast import TASK as SALES_FORECAST
 
 # These are asked about again and again: whether they had the event is a matter of the moment.
@@ -149,7 +149,7 @@ def read_readiness(generation: Generation, config: Config) -> Readiness:
             changes_since_days=days,
             tables=tuple(_table(engine, generation, name) for name in sorted(generation.tables)),
             tasks=(
-                *(_task(engine, generation, config, task_named(name)) for name in task_names()),
+                *(_task(engine, generation, config, entity_task(name)) for name in task_names()),
                 _forecast(generation, config),
             ),
             contradictions=find_contradictions(generation),
@@ -186,7 +186,7 @@ def _table(engine: DuckDBEngine, generation: Generation, name: str) -> TableRead
     )
 
 
-def _task(engine: DuckDBEngine, generation: Generation, config: Config, task: BaseTask) -> TaskReadiness:
+def _task(engine: DuckDBEngine, generation: Generation, config: Config, task: EntityTask) -> TaskReadiness:
     question = task.question.as_configured(config.tasks)
     event = EVENTS.get((task.entity, question.event))
     needed = tuple(dict.fromkeys((*task.needs, *(event.needs if event else ()))))
@@ -270,7 +270,7 @@ def _observed(engine: DuckDBEngine, generation: Generation, task_name: str) -> t
 
 
 def _counts(
-    engine: DuckDBEngine, generation: Generation, config: Config, task: BaseTask, events_sql: str
+    engine: DuckDBEngine, generation: Generation, config: Config, task: EntityTask, events_sql: str
 ) -> tuple[int, int]:
     """Entities whose window has passed on record, and those that had the event."""
     stated = table(task.entity)
@@ -306,7 +306,7 @@ def _counts_of_claims(generation: Generation, config: Config, question: Question
     return int((watched | rows.is_paid).sum()), int(rows.is_paid.sum())
 
 
-def _waiting(generation: Generation, task: BaseTask) -> int:
+def _waiting(generation: Generation, task: EntityTask) -> int:
     """How many features rest on overwritten values of which no past is on record by now."""
     if not isinstance(task, HazardTask):
         return 0
@@ -315,7 +315,7 @@ def _waiting(generation: Generation, task: BaseTask) -> int:
     return len(unseen_rows(history_begins(generation), groups, now))
 
 
-def _switched_off(generation: Generation, task: BaseTask) -> Iterator[str]:
+def _switched_off(generation: Generation, task: EntityTask) -> Iterator[str]:
     """The features that read a table without rows."""
     for name in task.feature_groups:
         for feature in group_named(name).features:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, Protocol
@@ -80,8 +81,6 @@ class BaseTask:
         The task's own fields of an answer, beside the probability.
     tells_of : str
         `gain` or `loss`: what the event is to the company, for the words of cards.
-    is_served : bool
-        False: it trains and is judged, but no door answers for its entity yet; readiness and lists leave it out.
     """
 
     name: str
@@ -96,16 +95,20 @@ class BaseTask:
     gates: Gates
     details: Details | None = None
     tells_of: Literal["gain", "loss"] = "gain"
-    is_served: bool = True
-
-    @property
-    def question(self) -> Question:
-        """What rows and labels are built from."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task(BaseTask):
+class EntityTask(BaseTask, ABC):
+    """A question that is asked of each entity and answered at a door of its own; a forecast is none."""
+
+    @property
+    @abstractmethod
+    def question(self) -> Question:
+        """What rows and labels are built from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(EntityTask):
     """A question with the answer yes or no: does the event happen within the horizon.
 
     Parameters

@@ -6,7 +6,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 import models.tasks
-from models.task import BaseTask
+from models.task import BaseTask, EntityTask
 
 
 class UnknownTask(LookupError):
@@ -14,27 +14,43 @@ class UnknownTask(LookupError):
 
 
 def task_names() -> tuple[str, ...]:
-    """The names of the tasks that are served, in the order of the alphabet.
+    """The names of the tasks that are asked of entities, in the order of the alphabet.
 
     Examples
     --------
     >>> "lead_score" in task_names()
     True
+    >>> "sales_forecast" in task_names()
+    False
     """
-    return tuple(name for name in _modules() if (task := _read(name)) is not None and task.is_served)
+    return tuple(name for name in _modules() if isinstance(_read(name), EntityTask))
 
 
 def task_named(name: str) -> BaseTask:
-    """The task of that name, served or not.
+    """The task of that name, be it asked of entities or not.
 
     Raises
     ------
     UnknownTask
-        There is none; the message lists those that are served.
+        There is none; the message lists those that are asked of entities.
     """
     task = _read(name) if name in _modules() else None
     if task is None:
         raise UnknownTask(f"no task {name!r}; there are {', '.join(task_names())}")
+    return task
+
+
+def entity_task(name: str) -> EntityTask:
+    """The task of that name that is asked of entities.
+
+    Raises
+    ------
+    UnknownTask
+        There is none, or it forecasts.
+    """
+    task = task_named(name)
+    if not isinstance(task, EntityTask):
+        raise UnknownTask(f"{name} is not asked of entities; these are: {', '.join(task_names())}")
     return task
 
 

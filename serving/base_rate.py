@@ -18,7 +18,7 @@ from features.labels import Event, build_labels, event_of, happened_at, label_ro
 from features.question import BadQuestion, Question
 from features.spine import build_spine
 from models.headline import LATE
-from models.task import BaseTask
+from models.task import EntityTask
 from serving.record_view import RecordView
 
 Labels: TypeAlias = npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ class BaseRate:
     n: int
 
 
-def read_base_rate(config: Config, record: RecordView, task: BaseTask) -> BaseRate:
+def read_base_rate(config: Config, record: RecordView, task: EntityTask) -> BaseRate:
     """The base rate of a task in the present record.
 
     Leads and opportunities count from their creation; accounts and agreements at the moments at which the task asks

@@ -30,7 +30,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Make a simulated company, take it in, train, promote, and serve it; a second call keeps what stands."""
-    from models.task_files import task_named
+    from models.task_files import entity_task
     from serving.demo_company import build_demo, demo_config
     from serving.run_server import require_free, run_server
     from serving.score_tasks import scored_tasks
@@ -39,7 +39,7 @@ def demo(
     listen = port or config.serving.port
     if serve:
         require_free(config.serving.host, listen)
-    ready = build_demo(config, (*scored_tasks().values(), task_named("next_product")), size=size, tell=note)
+    ready = build_demo(config, (*scored_tasks().values(), entity_task("next_product")), size=size, tell=note)
     address = f"http://{config.serving.host}:{listen}"
     if as_json:
         print_json({"address": address, "keys": {key.login: key.text for key in ready.keys}})

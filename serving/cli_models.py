@@ -173,12 +173,12 @@ def score(
 ) -> None:
     """Score rows never seen, without taking them in; one row out for each row in, same order."""
     from crm.mapping import read_mapping
-    from models.task_files import task_named
+    from models.task_files import entity_task
     from serving.score_file import score_file
 
     config = config_of(context)
     done = score_file(
-        config, task_named(task), mapping=read_mapping(mapping), source=source, target=out, now=datetime.now(UTC)
+        config, entity_task(task), mapping=read_mapping(mapping), source=source, target=out, now=datetime.now(UTC)
     )
     if as_json:
         print_json(done)

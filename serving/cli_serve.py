@@ -44,7 +44,7 @@ def refresh(
     """Score everything that is open, so that answers by id stand ready; run after an ingest or a promotion."""
     from features.question import BadQuestion
     from models.champions import NoChampion, current
-    from models.task_files import task_named
+    from models.task_files import entity_task
     from serving.refresh import refresh_scores
     from serving.score_tasks import scored_tasks
 
@@ -54,7 +54,7 @@ def refresh(
         if not tasks:
             raise NoChampion("no model was promoted yet; `salescast train <task>`, then `salescast promote <task>`")
     else:
-        tasks = [task_named(task)]
+        tasks = [entity_task(task)]
         if task not in scored_tasks():
             raise BadQuestion(f"{task} has no scores that stand ready: it is answered from the record as it is asked")
     reports = [refresh_scores(config, one) for one in tasks]

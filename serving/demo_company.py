@@ -19,7 +19,7 @@ from crm.store import Store
 from models.champions import Published, current
 from models.promote import Refused, promote
 from models.readiness import Readiness, read_readiness
-from models.task import BaseTask
+from models.task import EntityTask
 from serving.demo_forecast import forecast_demo
 from serving.demo_keys import make_demo_keys
 from serving.keys import MadeKey
@@ -84,7 +84,7 @@ def demo_config(folder: Path) -> Config:
 
 
 def build_demo(
-    config: Config, tasks: Sequence[BaseTask], *, size: str, seed: int = SEED, tell: Callable[[str], None]
+    config: Config, tasks: Sequence[EntityTask], *, size: str, seed: int = SEED, tell: Callable[[str], None]
 ) -> DemoReady:
     """Make a demo company, take it in, train, promote, refresh and make keys; what stands already is kept.
 
@@ -92,7 +92,7 @@ def build_demo(
     ----------
     config : Config
         From `demo_config`.
-    tasks : sequence of BaseTask
+    tasks : sequence of EntityTask
         What to train.
     size : str
         `tiny`, `small`, `medium` or `large`.
@@ -147,7 +147,9 @@ def build_demo(
     )
 
 
-def _train(config: Config, task: BaseTask, champion: Published | None, tell: Callable[[str], None]) -> Published | None:
+def _train(
+    config: Config, task: EntityTask, champion: Published | None, tell: Callable[[str], None]
+) -> Published | None:
     """The champion after a training: the one before where a gate refuses."""
     tell(f"train {task.name}")
     trained = train_task(config, task)

@@ -12,7 +12,7 @@ from crm.facts import flat_form
 from crm.schema import DType
 from features.matrix import Field
 from models.encoding import Value, Values
-from models.task import BaseTask
+from models.task import EntityTask
 from serving.access import VisibleReps
 from serving.flat_records import FlatRecordForm
 from serving.record_view import EntityState, RecordView
@@ -28,13 +28,13 @@ class FlatInputs:
     ----------
     record : RecordView
         The record.
-    task : BaseTask
+    task : EntityTask
         Its name chooses the rows.
     fields : sequence of Field
         What the model reads.
     """
 
-    def __init__(self, record: RecordView, task: BaseTask, fields: Sequence[Field]) -> None:
+    def __init__(self, record: RecordView, task: EntityTask, fields: Sequence[Field]) -> None:
         self._record = record
         self._task = task
         self._custom = record.generation.custom("observations")

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from crm.config import Config
 from models.encoding import Values
-from models.task import BaseTask
+from models.task import EntityTask
 from serving.access import VisibleReps
 from serving.champion import Champion
 from serving.flat_inputs import FlatInputs
@@ -61,7 +61,7 @@ class Inputs(Protocol):
         ...
 
 
-def make_inputs(config: Config, record: RecordView, champion: Champion, task: BaseTask) -> Inputs:
+def make_inputs(config: Config, record: RecordView, champion: Champion, task: EntityTask) -> Inputs:
     """How a champion is asked."""
     if champion.is_flat:
         return FlatInputs(record, task, champion.predictor.encoder.fields)

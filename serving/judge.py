@@ -17,7 +17,7 @@ from models.encoding import Values
 from models.explain import find_reasons
 from models.predictor import N_REASONS
 from models.scorer import Days
-from models.task import BaseTask
+from models.task import EntityTask
 from serving.answers import ReasonOut
 from serving.champion import Champion
 
@@ -32,13 +32,13 @@ class Judged:
 
 
 def judge_rows(
-    task: BaseTask, champion: Champion, rows: npt.NDArray[np.float64], values: Sequence[Values], on: Days
+    task: EntityTask, champion: Champion, rows: npt.NDArray[np.float64], values: Sequence[Values], on: Days
 ) -> list[Judged]:
     """What a champion says of encoded rows, same order.
 
     Parameters
     ----------
-    task : BaseTask
+    task : EntityTask
         Says which fields of its own an answer has.
     champion : Champion
         The model.
@@ -67,7 +67,7 @@ def judge_rows(
     ]
 
 
-def judge_table(task: BaseTask, champion: Champion, rows: pa.Table, on: Days) -> list[Judged]:
+def judge_table(task: EntityTask, champion: Champion, rows: pa.Table, on: Days) -> list[Judged]:
     """What a champion says of a table's rows, same order."""
     return judge_rows(task, champion, champion.predictor.encoder.encode_table(rows), rows.to_pylist(), on)
 

@@ -18,7 +18,7 @@ from crm.config import Config
 from crm.store import Store
 from models.champions import NoChampion
 from models.predictor import score_of
-from models.task import BaseTask
+from models.task import EntityTask
 from serving.champion import Champion, read_champion
 from serving.inputs import Inputs, make_inputs
 from serving.judge import Judged, days_of, judge_table
@@ -56,7 +56,7 @@ class RefreshReport:
     changed: bool
 
 
-def refresh_scores(config: Config, task: BaseTask) -> RefreshReport:
+def refresh_scores(config: Config, task: EntityTask) -> RefreshReport:
     """Score everything that is open, unless the present record and champion were scored already.
 
     Raises
@@ -106,7 +106,7 @@ def _ready(config: Config, about: About) -> int | None:
     return len(scores) if scores is not None and scores.about == about else None
 
 
-def score_open(task: BaseTask, record: RecordView, champion: Champion, inputs: Inputs) -> pa.Table:
+def score_open(task: EntityTask, record: RecordView, champion: Champion, inputs: Inputs) -> pa.Table:
     """The scores of everything open at the watermark, as columns of `score_table.SCHEMA`."""
     now, before = record.watermark, record.watermark - timedelta(days=TREND_DAYS)
     ids, rep_ids = inputs.open_entities(now)
@@ -139,7 +139,7 @@ def score_open(task: BaseTask, record: RecordView, champion: Champion, inputs: I
 
 
 def _judge(
-    task: BaseTask, record: RecordView, champion: Champion, inputs: Inputs, ids: Sequence[str], at: datetime
+    task: EntityTask, record: RecordView, champion: Champion, inputs: Inputs, ids: Sequence[str], at: datetime
 ) -> list[Judged]:
     judged: list[Judged] = []
     for first in range(0, len(ids), _CHUNK):

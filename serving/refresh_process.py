@@ -9,7 +9,7 @@ import os
 import sys
 
 from crm.config import Config
-from models.task_files import task_named
+from models.task_files import entity_task
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     configure_logs()
     # Behind whoever answers requests: on a busy machine a refresh may take longer, an answer may not.
     os.nice(5)
-    refresh_scores(Config.model_validate_json(sys.stdin.read()), task_named(sys.argv[1]))
+    refresh_scores(Config.model_validate_json(sys.stdin.read()), entity_task(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from crm.store import Store
 from crm.tables import table
 from models.champions import NoChampion
 from models.predictor import N_REASONS
-from models.task import BaseTask
+from models.task import EntityTask
 from serving.answers import AnswerRow
 from serving.live import Live
 from serving.records import ReadRecord
@@ -65,7 +65,7 @@ class ScoredFile:
 
 
 def score_file(
-    config: Config, task: BaseTask, *, mapping: CompanyMapping, source: Path, target: Path, now: datetime
+    config: Config, task: EntityTask, *, mapping: CompanyMapping, source: Path, target: Path, now: datetime
 ) -> ScoredFile:
     """Score the rows of a file that were never seen, and write one flat row each, in the same order.
 
@@ -73,7 +73,7 @@ def score_file(
     ----------
     config : Config
         Folders, time zone, grades.
-    task : BaseTask
+    task : EntityTask
         The task.
     mapping : Mapping
         The mapping through which rows of this form were ingested.

@@ -6,8 +6,8 @@ from crm.config import Config
 from crm.node_claims import is_on_record
 from crm.store import Generation
 from features.labels import EVENTS
-from models.task import BaseTask
-from models.task_files import task_named
+from models.task import EntityTask
+from models.task_files import entity_task
 
 TASK_OF: dict[str, str] = {
     "leads": "lead_score",
@@ -19,19 +19,18 @@ TASK_OF: dict[str, str] = {
 """The task of each entity, by its table: `POST /v1/<entity>/score` answers by it."""
 
 
-def scored_tasks() -> dict[str, BaseTask]:
-    """The tasks that score entities and are served, by name.
+def scored_tasks() -> dict[str, EntityTask]:
+    """The tasks that score entities, by name.
 
     Examples
     --------
     >>> scored_tasks()["lead_score"].entity
     'leads'
     """
-    tasks = (task_named(name) for name in TASK_OF.values())
-    return {task.name: task for task in tasks if task.is_served}
+    return {name: entity_task(name) for name in TASK_OF.values()}
 
 
-def lacking_tables(generation: Generation, task: BaseTask, config: Config) -> tuple[str, ...]:
+def lacking_tables(generation: Generation, task: EntityTask, config: Config) -> tuple[str, ...]:
     """The tables without which the record cannot serve a task; empty when it can, from a flat table too."""
     question = task.question.as_configured(config.tasks)
     event = EVENTS.get((task.entity, question.event))

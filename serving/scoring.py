@@ -13,7 +13,7 @@ import numpy.typing as npt
 from crm.config import Config
 from crm.tables import table
 from models.encoding import BadValue, Values
-from models.task import BaseTask
+from models.task import EntityTask
 from serving.access import NOBODY, VisibleReps
 from serving.answer_rows import AnswerRows, base_rate_row
 from serving.answers import AnswerRow, invalid, not_found
@@ -75,13 +75,13 @@ class Scoring:
     ----------
     config : Config
         Grades.
-    task : BaseTask
+    task : EntityTask
         The task.
     state : State
         What answers.
     """
 
-    def __init__(self, config: Config, task: BaseTask, state: State) -> None:
+    def __init__(self, config: Config, task: EntityTask, state: State) -> None:
         self._config = config
         self._task = task
         self._state = state

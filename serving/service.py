@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from crm.config import Config
-from models.task import BaseTask
+from models.task import EntityTask
 from models.tasks.next_product import TASK as NEXT_PRODUCT
 from serving.auth import Keyring
 from serving.errors import log_failure
@@ -32,7 +32,7 @@ class Service:
     ----------
     config : Config
         The settings.
-    tasks : mapping of str to BaseTask
+    tasks : mapping of str to EntityTask
         What is answered, by name.
     engine : Engine
         The application database.
@@ -55,7 +55,7 @@ class Service:
     """
 
     config: Config
-    tasks: Mapping[str, BaseTask]
+    tasks: Mapping[str, EntityTask]
     engine: Engine
     keyring: Keyring
     predictions: PredictionLog
@@ -81,7 +81,7 @@ class Service:
                     self._prepared_for[task.name] = state
                     self._prepare(task, state)
 
-    def _prepare(self, task: BaseTask, state: State) -> None:
+    def _prepare(self, task: EntityTask, state: State) -> None:
         try:
             record = state.record
             lacking = lacking_tables(record.generation, task, self.config) if record is not None else ()
@@ -104,7 +104,7 @@ class Service:
         return self._scorings[task]
 
     @property
-    def every_task(self) -> Mapping[str, BaseTask]:
+    def every_task(self) -> Mapping[str, EntityTask]:
         """All tasks that answer, by name: those that score entities, and the next product."""
         return {**self.tasks, NEXT_PRODUCT.name: NEXT_PRODUCT}
 

@@ -21,7 +21,7 @@ from features.training_set import build_training_set
 from models.hazard_task import HazardTask
 from models.report import TrainReport
 from models.series_task import SeriesTask
-from models.task import BaseTask, Task
+from models.task import BaseTask, EntityTask, Task
 from models.train import asked_of, train
 from models.train_series import train_series
 
@@ -34,14 +34,14 @@ class RowSource(StrEnum):
     OBSERVATIONS = "observations"
 
 
-def read_rows(generation: Generation, task: BaseTask, source: RowSource, *, config: Config) -> TrainingSet | TimedSet:
+def read_rows(generation: Generation, task: EntityTask, source: RowSource, *, config: Config) -> TrainingSet | TimedSet:
     """The rows that a task trains on.
 
     Parameters
     ----------
     generation : Generation
         The record.
-    task : BaseTask
+    task : EntityTask
         The task.
     source : RowSource
         `auto` takes the record's history when it has the tables that the task needs, else the flat rows.
@@ -103,6 +103,7 @@ def train_task(
         on_progress("computing features", 0.0)
     if isinstance(task, HazardTask):
         task = task.as_configured(config.tasks, config.collection)
+    assert isinstance(task, EntityTask)
     rows = read_rows(generation, task, source, config=config)
     asked = asked_of(task, rows)
     chosen = config.seed if seed is None else seed

@@ -35,6 +35,4 @@ TASK = SeriesTask(
     origins=Origins(n_origins=12, min_months=24, n_test=6),
     folds=Folds(n_origins=12, test_share=0.5, calibration_share=0.0, embargo=False),
     gates=Gates(max_ece=0.05, min_positives_for_boosting=0, min_closed=15),
-    # `salescast forecast` publishes; GET /v1/forecasts answers, not a scoring route.
-    is_served=False,
 )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Response
 from starlette.concurrency import run_in_threadpool
 
 from models.champions import history
-from models.task import BaseTask
+from models.task import EntityTask
 from models.tasks.sales_forecast import TASK as FORECAST
 from serving.auth import ModelReader
 from serving.champion import Champion
@@ -65,11 +65,11 @@ async def read_model(task: TaskName, _reader: ModelReader, service: ServiceOf) -
     )
 
 
-def _champion(service: Service, task: BaseTask) -> Champion | None:
+def _champion(service: Service, task: EntityTask) -> Champion | None:
     return service.live.states[task.name].champion
 
 
-def _summary(task: BaseTask, champion: Champion | None) -> dict[str, object]:
+def _summary(task: EntityTask, champion: Champion | None) -> dict[str, object]:
     about = champion.predictor.about if champion else None
     return {
         "task": task.name,

@@ -22,7 +22,7 @@ from models.hazard_bundle import HazardPredictor, load_hazard, save_hazard
 from models.hazard_fit import fit_rows, reachable_grid
 from models.person_period import even_grid
 from models.promote import promote
-from models.task_files import UnknownTask, task_named, task_names
+from models.task_files import UnknownTask, entity_task, task_named, task_names
 from models.tasks.win_probability import TASK
 from models.train import train
 from models.train_hazard import fit_hazard_task
@@ -141,9 +141,12 @@ def test_a_young_record_shortens_the_grid():
     assert reachable_grid(even_grid(8, 7.0), young.outcomes, least=10_000) is None
 
 
-def test_a_task_is_listed_once_the_doors_answer_for_it():
-    assert (TASK.name in task_names()) == TASK.is_served
-    assert task_named(TASK.name) is TASK
+def test_a_task_is_listed_where_it_is_asked_of_entities_and_a_forecast_is_not():
+    assert TASK.name in task_names()
+    assert task_named(TASK.name) is entity_task(TASK.name) is TASK
+    assert task_named("sales_forecast").name not in task_names()
+    with pytest.raises(UnknownTask, match="sales_forecast is not asked of entities"):
+        entity_task("sales_forecast")
     with pytest.raises(UnknownTask):
         task_named("no_such_task")
 
