@@ -6,6 +6,7 @@ the import. No row of a customer is logged: figures, cards and the bundle, whose
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import warnings
@@ -67,8 +68,9 @@ class Registry:
     def __init__(self, config: Config) -> None:
         self._experiment = config.mlflow.experiment
         self._artifacts = config.mlflow.artifacts.resolve().as_uri()
-        with _reaching():
-            self._client = _open_client(config.mlflow.tracking_uri)
+        self._address = config.mlflow.tracking_uri
+        with self._reaching():
+            self._client = _open_client(self._address)
 
     def register(self, report: TrainReport, bundle: Path) -> Registered:
         """Record a training as a run and its bundle as the task's challenger.
@@ -81,7 +83,7 @@ class Registry:
             Its bundle.
         """
         client, name = self._client, model_name(report.task)
-        with _reaching():
+        with self._reaching():
             run = client.create_run(self._experiment_id(report.task), run_name=f"{report.task} {report.digest[:8]}")
             run_id = str(run.info.run_id)
             for item in items_of(report, bundle):
@@ -105,7 +107,7 @@ class Registry:
     def versions(self, task: str) -> tuple[Registered, ...]:
         """Every version of a task, newest first."""
         name = model_name(task)
-        with _reaching():
+        with self._reaching():
             found = self._client.search_model_versions(f"name = '{name}'")
             aliases = {alias: str(number) for alias, number in self._aliases(name).items()}
         rows = [
@@ -130,16 +132,30 @@ class Registry:
         chosen = next((row for row in self.versions(task) if row.version == version), None)
         if chosen is None:
             raise UnknownVersion(f"{task}: the registry holds no version {version!r}")
-        with _reaching():
+        with self._reaching():
             return Path(self._client.download_artifacts(chosen.run_id, "bundle", str(folder)))
 
     def move_champion(self, task: str, version: str) -> None:
         """Let the alias `champion` name a version; a challenger that is promoted is a challenger no more."""
         name = model_name(task)
-        with _reaching():
+        with self._reaching():
             self._client.set_registered_model_alias(name, CHAMPION, version)
             if str(self._aliases(name).get(CHALLENGER, "")) == version:
                 self._client.delete_registered_model_alias(name, CHALLENGER)
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """MLflow's and its database's own exceptions as one of ours; their deprecations are not ours to act on."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                with _one_at_a_time(self._address):
+                    yield
+            except (UnknownVersion, RegistryAway):
+                raise
+            except Exception as error:
+                # MLflow raises its own, SQLAlchemy's, requests' and operating system errors without a common base.
+                raise RegistryAway(f"MLflow cannot be used: {type(error).__name__}") from error
 
     def _aliases(self, name: str) -> dict[str, object]:
         found = self._client.search_registered_models(f"name = '{name}'")
@@ -177,14 +193,13 @@ def _open_client(address: str) -> MlflowClient:
 
 
 @contextmanager
-def _reaching() -> Iterator[None]:
-    """MLflow's and its database's own exceptions as one of ours; their deprecations are not ours to act on."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        except (UnknownVersion, RegistryAway):
-            raise
-        except Exception as error:
-            # MLflow raises its own, SQLAlchemy's, requests' and operating system errors without a common base.
-            raise RegistryAway(f"MLflow cannot be used: {type(error).__name__}") from error
+def _one_at_a_time(address: str) -> Iterator[None]:
+    """Let trainings that end together take turns: SQLite refuses the second writer, and both would make the tables."""
+    if not address.startswith(_SQLITE):
+        yield
+        return
+    path = Path(f"{address.removeprefix(_SQLITE)}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

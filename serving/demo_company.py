@@ -16,22 +16,18 @@ from crm.demo.export import export_company
 from crm.ingest import ingest
 from crm.mapping import read_mapping
 from crm.store import Store
-from models.champions import Published, current
-from models.promote import Refused, promote
+from models.champions import Published
 from models.readiness import Readiness, read_readiness
 from models.task import EntityTask
 from serving.demo_forecast import forecast_demo
 from serving.demo_keys import make_demo_keys
+from serving.demo_tasks import train_tasks
 from serving.keys import MadeKey
-from serving.refresh import refresh_scores
-from serving.score_table import read_scores
-from serving.score_tasks import TASK_OF, lacking_tables
-from serving.training import train_task
+from serving.score_tasks import lacking_tables
 
 SETTINGS = "salescast.yaml"
 # Another seed than those used while the models were built.
 SEED = 20260101
-_SHOWN = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,24 +111,14 @@ def build_demo(
     rows = sum(source.read for source in report.sources)
     tell(f"  {rows:,} rows of {len(report.sources)} files, {len(report.rejects)} rejected")
     generation = store.current()
-    champions: dict[str, Published] = {}
-    likeliest: dict[str, tuple[str, ...]] = {}
+    possible = []
     for task in tasks:
         lacking = lacking_tables(generation, task, config)
         if lacking:
             tell(f"{task.name}: not possible, the record has no {', '.join(lacking)}")
-            continue
-        champion = current(config.champions_folder, task.name)
-        if champion is None or report.generation != before:
-            champion = _train(config, task, champion, tell)
-        if champion is None:
-            tell("  no model answers; every row is answered with the base rate")
-            continue
-        champions[task.name] = champion
-        if task.entity in TASK_OF and TASK_OF[task.entity] == task.name:
-            tell(f"  {refresh_scores(config, task).n_scored:,} open {task.entity} scored")
-            scores = read_scores(config.scores_folder, task.name)
-            likeliest[task.name] = scores.likeliest(_SHOWN) if scores is not None else ()
+        else:
+            possible.append(task)
+    outcomes = train_tasks(config, possible, is_new=report.generation != before, tell=tell)
     tell("keys")
     engine = open_database(config.database.url)
     forecast_demo(config, engine, is_new=report.generation != before, tell=tell)
@@ -141,26 +127,7 @@ def build_demo(
     return DemoReady(
         config=config,
         readiness=read_readiness(generation, config),
-        champions=champions,
-        likeliest=likeliest,
+        champions={one.task: one.champion for one in outcomes if one.champion is not None},
+        likeliest={one.task: one.likeliest for one in outcomes if one.likeliest},
         keys=keys,
     )
-
-
-def _train(
-    config: Config, task: EntityTask, champion: Published | None, tell: Callable[[str], None]
-) -> Published | None:
-    """The champion after a training: the one before where a gate refuses."""
-    tell(f"train {task.name}")
-    trained = train_task(config, task)
-    if trained.status == "refused":
-        tell(f"  refused: {trained.reason}")
-        return champion
-    test = trained.metrics.get("test", {})
-    tell(f"  {trained.status}: AUC {test.get('auc', float('nan')):.3f} on {trained.n_test:,} newer rows")
-    try:
-        return promote(task, config=config, by="demo").published
-    except Refused as refused:
-        # A company too small for a model is a company like any other: it is served, with the base rate.
-        tell(f"  refused: {refused}")
-        return champion

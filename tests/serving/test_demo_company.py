@@ -7,7 +7,7 @@ import pytest
 from crm.config import Config, DatabaseSection, MlflowSection, StoreSection
 from models.promote import Check, Refused, Verdict
 from models.tasks.lead_score import TASK
-from serving import demo_company
+from serving import demo_tasks
 from serving.demo_company import build_demo
 
 
@@ -18,7 +18,7 @@ def test_a_company_whose_model_is_refused_is_served_with_the_base_rate(
     def refuse(*_: object, **__: object) -> None:
         raise Refused(Verdict(checks=(Check(name="log loss", passed=False, evidence="worse than the constant"),)))
 
-    monkeypatch.setattr(demo_company, "promote", refuse)
+    monkeypatch.setattr(demo_tasks, "promote", refuse)
     config = Config(
         store=StoreSection(folder=tmp_path),
         database=DatabaseSection(url=f"sqlite:///{tmp_path / 'salescast.db'}"),
