@@ -1,4 +1,4 @@
-"""What a running service does beside answering: follow the files on disk, refresh scores that are out of date."""
+"""What a running service does beside answering: follow the files on disk, renew scores and forecasts out of date."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import time
 import structlog
 
 from crm.config import Config
+from models.tasks.sales_forecast import TASK as FORECAST
 from serving.errors import log_failure
+from serving.forecast_due import due_forecast
 from serving.live import POLL_SECONDS
 from serving.service import Service
 
@@ -27,18 +29,25 @@ async def follow(service: Service) -> None:
         await asyncio.sleep(POLL_SECONDS)
         if not await reloaded(service):
             continue
-        for task in service.tasks:
-            state = service.live.states[task]
-            if state.record is None or state.champion is None or state.is_current:
-                continue
-            wanted = state.record.generation.number, state.champion.published.digest
-            if wanted == failed.get(task) and time.monotonic() < retry_at[task]:
+        for task in (*service.tasks, FORECAST.name):
+            wanted = await asyncio.to_thread(due, service, task)
+            if wanted is None or (wanted == failed.get(task) and time.monotonic() < retry_at[task]):
                 continue
             if await refresh_aside(service.config, task):
                 failed.pop(task, None)
                 await reloaded(service)
             else:
                 failed[task], retry_at[task] = wanted, time.monotonic() + RETRY_SECONDS
+
+
+def due(service: Service, task: str) -> tuple[int, str] | None:
+    """The record and champion from which a task has to be refreshed; None when nothing is due."""
+    if task == FORECAST.name:
+        return due_forecast(service)
+    state = service.live.states[task]
+    if state.record is None or state.champion is None or state.is_current:
+        return None
+    return state.record.generation.number, state.champion.published.digest
 
 
 async def reloaded(service: Service) -> bool:

@@ -41,29 +41,35 @@ def refresh(
     task: Annotated[str | None, typer.Argument(help="The task; every task with a model by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score everything that is open, so that answers by id stand ready; run after an ingest or a promotion."""
+    """Score everything that is open and publish the forecast anew; run after an ingest or a promotion."""
     from features.question import BadQuestion
     from models.champions import NoChampion, current
     from models.task_files import entity_task
+    from models.tasks.sales_forecast import TASK as FORECAST
+    from serving.cli_forecast import publish_if_promoted
     from serving.refresh import refresh_scores
     from serving.score_tasks import scored_tasks
 
     config = config_of(context)
     if task is None:
         tasks = [one for one in scored_tasks().values() if current(config.champions_folder, one.name) is not None]
-        if not tasks:
+        if not tasks and current(config.champions_folder, FORECAST.name) is None:
             raise NoChampion("no model was promoted yet; `salescast train <task>`, then `salescast promote <task>`")
     else:
         tasks = [entity_task(task)]
         if task not in scored_tasks():
             raise BadQuestion(f"{task} has no scores that stand ready: it is answered from the record as it is asked")
     reports = [refresh_scores(config, one) for one in tasks]
+    forecast = publish_if_promoted(config) if task is None else None
     if as_json:
-        print_json(reports[0] if task is not None else reports)
+        print_json(reports[0] if task is not None else [*reports, *([] if forecast is None else [forecast])])
         return
     for report in reports:
         done = "scored" if report.changed else "stood ready already:"
         note(f"{report.task}: {done} {report.n_scored:,} open rows as of {report.as_of:%Y-%m-%d %H:%M} UTC")
+    if forecast is not None:
+        done = "published" if forecast.changed else "stood ready already:"
+        note(f"{forecast.task}: {done} {forecast.n_series:,} series as of {forecast.as_of:%Y-%m-%d %H:%M} UTC")
 
 
 @keys_app.command("create")

@@ -158,7 +158,7 @@ def _publish(
     rows = list(ledger_rows(forecasts, _beside(config, generation, batch, forecasts)))
     written = write_run(engine, _run(about, generation.digest, by=by, now=now), rows)
     published = read_forecast(config.forecasts_folder, task.name)
-    if published is None or published.about.run_id != about.run_id:
+    if published is None or (published.about.run_id, published.about.generation) != (about.run_id, about.generation):
         write_forecast(config.forecasts_folder, about, _rows(batch, forecasts))
     return _told(about, forecasts, as_of, n_rows=len(rows), changed=written, scored=scored)
 

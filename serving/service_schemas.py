@@ -22,12 +22,13 @@ class Ready(Answer):
         json_schema_extra={
             "examples": [
                 {
-                    "status": "ready",
+                    "status": "degraded",
                     "parts": {
                         "record": "ready",
                         "lead_score": "not possible: the record has no leads",
                         "collection_risk.champion": "ready",
                         "collection_risk.scores": "ready",
+                        "forecast": "older than the record or the model: salescast forecast",
                         "database": "ready",
                     },
                 }

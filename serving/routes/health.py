@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from serving import metrics
 from serving.auth import MetricsReader
 from serving.door import GuardedRoute, chinese, json_answer, problems
+from serving.forecast_due import NOT_IN_USE, forecast_state
 from serving.service import Service, ServiceOf
 from serving.service_schemas import Live, Ready
 
@@ -43,14 +44,17 @@ async def is_ready(service: ServiceOf) -> Response:
         parts |= _parts_of(service, task)
     if service.not_followed is not None:
         parts["changes"] = service.not_followed
+    parts["forecast"] = await run_in_threadpool(forecast_state, service)
     parts["database"] = "ready" if await run_in_threadpool(_database_answers, service) else "away"
     can_answer = any(service.scoring(task).is_ready for task in service.tasks)
-    whole = all(value == "ready" or value.startswith(_NOT_POSSIBLE) for value in parts.values())
+    whole = all(value == "ready" or value.startswith(_NOT_WAITED_FOR) for value in parts.values())
     status = "not ready" if not can_answer else "ready" if whole else "degraded"
     return json_answer({"status": status, "parts": parts}, 200 if can_answer else 503)
 
 
 _NOT_POSSIBLE = "not possible"
+# What the record cannot serve, and what nobody has taken into use.
+_NOT_WAITED_FOR = (_NOT_POSSIBLE, NOT_IN_USE)
 
 
 def _parts_of(service: Service, task: str) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +13,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import yaml
 from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
-from crm.app_database import ForecastRow, ForecastRun, open_database
+from crm.app_database import ForecastRow, ForecastRun, ForecastScore, open_database
 from crm.config import Config, DatabaseSection, ServingSection, StoreSection
 from crm.schema import SYSTEM_COLUMNS, arrow_type
 from crm.store import Store
@@ -28,7 +32,11 @@ from models.series_task import QUANTILES
 from models.tasks.sales_forecast import TASK
 from serving.access import EVERYONE
 from serving.app import create_app
+from serving.background import due, refresh_aside
+from serving.cli import app
+from serving.cli_errors import NotPossible
 from serving.forecast_answers import Wanted, answer_forecast
+from serving.forecast_due import forecast_state
 from serving.forecast_schemas import ForecastAnswer
 from serving.forecast_table import read_forecast
 from serving.forecasting import Forecasted, publish_forecast
@@ -465,3 +473,66 @@ def test_calls_are_held_against_what_came(empty: House) -> None:
     page = house.get("/v1/forecasts/accuracy", limit=1, offset=1).json()
     assert len(page["ledger"]) == 1
     assert page["ledger_total"] > 2
+
+
+def test_a_running_service_publishes_after_an_ingest_and_a_promotion(empty: House) -> None:
+    house, service = empty, empty.client.app.state.service
+    part = lambda: house.client.get("/health/ready").json()["parts"]["forecast"]  # noqa: E731
+
+    assert part() == "none was published yet: salescast forecast"
+    house.forecast()
+    assert (part(), due(service, TASK.name)) == ("ready", None)
+    before = house.get().json()["run_id"]
+    write_record(house.config.record_folder, date(2026, 6, 15))
+    service.reload()
+    assert part().startswith("older than the record")
+    generation, _ = due(service, TASK.name) or (0, "")
+    assert generation == service.live.record.generation.number
+    assert asyncio.run(refresh_aside(house.config, TASK.name))
+    assert (part(), due(service, TASK.name)) == ("ready", None)
+    assert house.get().json()["run_id"] != before
+    with Session(house.engine) as session:
+        assert session.scalars(select(ForecastRun.made_by)).all() == ["test", "service"]
+        assert session.scalars(select(func.count()).select_from(ForecastScore)).one() > 0
+
+
+def test_without_a_champion_no_forecast_is_waited_for(empty: House) -> None:
+    shutil.rmtree(empty.config.champions_folder / TASK.name)
+    service = empty.client.app.state.service
+    assert forecast_state(service).startswith("not in use")
+    assert due(service, TASK.name) is None
+    folder = empty.config.champions_folder / TASK.name
+    folder.mkdir()
+    (folder / "current.json").write_text("[]")
+    assert forecast_state(service).startswith("its model cannot be read")
+    assert due(service, TASK.name) is None
+
+
+def test_the_command_line_publishes_calls_and_tells_accuracy(empty: House, tmp_path: Path) -> None:
+    house, runner = empty, CliRunner()
+    settings = {"store": {"folder": str(house.config.store.folder)}, "database": {"url": house.config.database.url}}
+    (tmp_path / "salescast.yaml").write_text(yaml.safe_dump(settings))
+
+    def run(*words: str):
+        return runner.invoke(app, ["--config", str(tmp_path / "salescast.yaml"), *words])
+
+    assert "no forecast was published" in str(
+        run("call", "company", "bookings", "2026-03", "1", "--reason", "x").exception
+    )
+    (published,) = json.loads(run("refresh", "--json").stdout)
+    assert (published["task"], published["changed"]) == (TASK.name, True)
+    called = json.loads(run("call", "company", "bookings", "2026-03", "660", "--reason", "a tender", "--json").stdout)
+    assert (called["value"], called["expected"], called["reason"]) == (660.0, 600.0, "a tender")
+    for words in (
+        ("nobody", "bookings", "2026-03"),
+        ("company", "bookings", "soon"),
+        ("company", "bookings", "2031-01"),
+    ):
+        assert isinstance(run("call", *words, "1", "--reason", "x").exception, NotPossible), words
+    assert "no month" in run("accuracy").stderr
+    write_record(house.config.record_folder, date(2026, 6, 15))
+    assert "were held against what came" in run("forecast").stderr
+    told, counted = (json.loads(run("accuracy", "--json", *more).stdout) for more in ((), ("--recount",)))
+    assert told == counted
+    assert told["overrides"][0]["value_added"] == -0.1
+    assert "bookings" in run("accuracy").stdout
