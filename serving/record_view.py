@@ -161,7 +161,10 @@ class RecordView:
         return f"SELECT e.{key} AS id, {owner} AS rep_id FROM {quote_name(entity)} e{joins}"
 
     def rows_where(self, name: str, column: str, value: str) -> list[dict[str, object]]:
-        """The rows of a table whose column holds a value; the latest asked for are kept in memory."""
+        """The rows of a table whose column holds a value, the newest first; those last asked for are kept in memory.
+
+        Of very many rows the newest are taken, the same ones each time.
+        """
         if not self.has(name):
             return []
         asked = (name, column, value)
@@ -169,9 +172,12 @@ class RecordView:
             if asked in self._joined:
                 self._joined.move_to_end(asked)
                 return self._joined[asked]
+        stated = table(name)
+        newest = [] if stated.clock is None else [f"{quote_name(stated.clock)} DESC NULLS LAST"]
+        ordered = ", ".join([*newest, *(quote_name(key) for key in stated.key)])
         found: list[dict[str, object]] = self.query(
             f"SELECT * FROM {quote_name(name)} WHERE {quote_name(column)} = {quote_text(value)} "
-            f"LIMIT {_MOST_ROWS_JOINED}"
+            f"ORDER BY {ordered} LIMIT {_MOST_ROWS_JOINED}"
         ).to_pylist()
         with self._lock:
             self._joined[asked] = found
