@@ -16,6 +16,8 @@ from models.series_histories import SEASON, Floats, Histories
 # Two whole years before a seasonal pattern is believed.
 DENSE_MONTHS = 24
 DENSE_SHARE = 0.6
+# The joint sample of the rows of the record, told beside the forecasters of the past months.
+PIPELINE = "pipeline"
 BASELINE = "seasonal_naive"
 
 _ETS_LEVELS = ("company", "region", "line", "series")
@@ -73,7 +75,7 @@ def forecast_candidates(histories: Histories, names: Sequence[str], *, horizon: 
     histories : Histories
         What is known.
     names : sequence of str
-        Keys of `CANDIDATES`.
+        Keys of `CANDIDATES`; `PIPELINE` speaks from the rows of the record and is left out here.
     horizon : int
         Months ahead.
     seed : int
@@ -85,7 +87,7 @@ def forecast_candidates(histories: Histories, names: Sequence[str], *, horizon: 
         NaN where a forecaster has nothing to say of a series: seasonal models of short or sparse ones, and
         everything of a series that has not begun.
     """
-    return {name: CANDIDATES[name](histories, horizon, seed) for name in names}
+    return {name: CANDIDATES[name](histories, horizon, seed) for name in names if name != PIPELINE}
 
 
 def _each(histories: Histories, horizon: int, say: Callable[[Floats], Floats | None]) -> Floats:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from features.panel import Node
 from models.series_bundle import SeriesModel
-from models.series_candidates import BASELINE, forecast_candidates, is_dense
+from models.series_candidates import BASELINE, is_dense
 from models.series_histories import SEASON
 from models.series_points import Batch
 
@@ -78,7 +78,7 @@ def forecast_batch(model: SeriesModel, batch: Batch) -> tuple[NodeForecast, ...]
     batch : Batch
         Series as known at the cutoff.
     """
-    said = forecast_candidates(batch.histories(model.country), model.candidates, horizon=model.horizon, seed=model.seed)
+    said = batch.said(model.candidates, country=model.country, horizon=model.horizon, seed=model.seed)
     months = batch.month + np.arange(1, model.horizon + 1)
     found = []
     for place, (measure, node) in enumerate(batch.keys):

@@ -15,7 +15,7 @@ from crm.engine import DuckDBEngine
 from crm.store import Generation
 from features.market import Signals, read_signals
 from features.panel import Node, Panel, read_panels
-from models.series_candidates import begun, forecast_candidates, scale_of
+from models.series_candidates import PIPELINE, begun, forecast_candidates, scale_of
 from models.series_histories import SEASON, Histories
 from models.series_task import SeriesTask
 
@@ -48,6 +48,8 @@ class Batch:
         Market signals as known at the cutoff.
     year_starts : int
         First month of the company's fiscal year.
+    pipeline : ndarray of float64, shape (n_series, horizon), or None
+        What the joint sample of the same cutoff expects; NaN where it says nothing.
     """
 
     keys: tuple[tuple[str, Node], ...]
@@ -59,6 +61,14 @@ class Batch:
     is_positive: npt.NDArray[np.bool_]
     signals: Signals | None = None
     year_starts: int = 1
+    pipeline: Floats | None = None
+
+    def said(self, names: Sequence[str], *, country: str, horizon: int, seed: int) -> dict[str, Floats]:
+        """What every candidate says of every series, by name; shape (n_series, horizon), NaN where it says nothing."""
+        found = forecast_candidates(self.histories(country), names, horizon=horizon, seed=seed)
+        silent = np.full((len(self.keys), horizon), np.nan)
+        told = {PIPELINE: silent if self.pipeline is None else self.pipeline}
+        return {name: found[name] if name in found else told[name] for name in names}
 
     def histories(self, country: str) -> Histories:
         """The same series as candidates take them."""
@@ -253,7 +263,7 @@ def replay(
     for number, batch in enumerate(batches):
         if on_progress is not None:
             on_progress(f"replaying the past from {batch.month}", number / len(batches))
-        said = forecast_candidates(batch.histories(country), task.candidates, horizon=task.horizon_months, seed=seed)
+        said = batch.said(task.candidates, country=country, horizon=task.horizon_months, seed=seed)
         rows.append(_rows_of(batch, number, said, places, int((present.month - batch.month).astype(int))))
     merged = {name: np.concatenate([part[name] for part in rows]) for name in rows[0]}
     cells, cell = _cells(present, task, merged["series"].astype(np.intp), merged["step"].astype(np.intp))

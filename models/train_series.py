@@ -17,11 +17,12 @@ from features.panel import Panel, end_of_month
 from models import champions
 from models.challengers import keep_training, new_place
 from models.champions import bundle_folder
+from models.flow_batch import replay_flows, with_flows
 from models.metrics import Interval
 from models.predictor import BadBundle
 from models.registry import Registry, RegistryAway
 from models.series_bundle import SeriesModel, load_series, save_series
-from models.series_candidates import BASELINE
+from models.series_candidates import BASELINE, PIPELINE
 from models.series_card import write_series_cards
 from models.series_combine import combine, floored
 from models.series_forecast import BASE_RATE, FORECAST, forecast_batch
@@ -94,7 +95,7 @@ def train_series(
     Refused when no measure has enough closed months to replay. A report of status `fallback` says that nothing beat
     seasonal naive; seasonal naive with measured ranges is published then.
     """
-    past = read_past(task, generation, config=config, on_progress=on_progress)
+    past = read_past(task, generation, config=config, seed=seed, on_progress=on_progress)
     if past is None or not past.batches:
         n = 0 if past is None else len(past.present.months)
         return refused(task, f"too short a history: {n} closed months, {task.gates.min_closed} are needed", seed)
@@ -123,7 +124,9 @@ def train_series(
     return _keep(config, task, report, model, past)
 
 
-def read_past(task: SeriesTask, generation: Generation, *, config: Config, on_progress: Progress = None) -> Past | None:
+def read_past(
+    task: SeriesTask, generation: Generation, *, config: Config, seed: int, on_progress: Progress = None
+) -> Past | None:
     """The panels as known now and at every origin; None when nothing is told by month."""
     company = config.company
     with generation.engine() as engine:
@@ -134,7 +137,12 @@ def read_past(task: SeriesTask, generation: Generation, *, config: Config, on_pr
         for month in choose_origins(present.months, task):
             if on_progress is not None:
                 on_progress(f"reading the record as of the end of {month}", 0.0)
-            found.append(read_batch(task, generation, end_of_month(month, company.zone), company, engine=engine)[1])
+            at = end_of_month(month, company.zone)
+            batch = read_batch(task, generation, at, company, engine=engine)[1]
+            if batch is not None and PIPELINE in task.candidates:
+                flows = replay_flows(task, generation, at, company, seed=seed, engine=engine)
+                batch = with_flows(batch, flows, horizon=task.horizon_months)
+            found.append(batch)
     return Past(panels=panels, present=present, batches=tuple(batch for batch in found if batch is not None))
 
 

@@ -30,7 +30,8 @@ TASK = SeriesTask(
         Bucket(first=7, last=12),
         Bucket(first=13, last=18),
     ),
-    candidates=("seasonal_naive", "last_year_grown", "recent_mean", "ets", "theta", "booster"),
+    # The rows of the record (signed, open, still to come) speak beside the months that were.
+    candidates=("seasonal_naive", "last_year_grown", "recent_mean", "ets", "theta", "booster", "pipeline"),
     # Quarterly moments, so that twelve of them see three years; the newest six are the test.
     origins=Origins(n_origins=12, min_months=24, n_test=6),
     folds=Folds(n_origins=12, test_share=0.5, calibration_share=0.0, embargo=False),

@@ -1,0 +1,99 @@
+"""The joint sample as one more forecaster of every series: what is signed, open and still to come says of its months."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from crm.config import CompanySection
+from crm.engine import DuckDBEngine
+from crm.money import Measure, minor_units
+from crm.store import Generation
+from features.flow_rows import FlowState
+from features.flow_state import read_flow_state
+from models.flow_draws import FlowDraws, draw_flows
+from models.flow_laws import learn_flows
+from models.series_points import Batch
+from models.series_task import SeriesTask
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+# Draws from which the replayed past is told; what is published is drawn more often.
+REPLAY_DRAWS = 100
+
+
+def has_pipeline(state: FlowState) -> bool:
+    """Whether the record tells single sales: deals or agreements."""
+    return bool(len(state.deals.name) or len(state.agreements.name))
+
+
+def replay_flows(
+    task: SeriesTask,
+    generation: Generation,
+    as_of: datetime,
+    company: CompanySection,
+    *,
+    seed: int,
+    engine: DuckDBEngine | None = None,
+) -> FlowDraws | None:
+    """The joint sample as it would have been drawn at a moment; None where the record tells no single sales.
+
+    Parameters
+    ----------
+    task : SeriesTask
+        Horizon.
+    generation : Generation
+        The record.
+    as_of : datetime
+        The cutoff, with a time zone.
+    company : CompanySection
+        Time zone, currency, holidays.
+    seed : int
+        Random state.
+    engine : DuckDBEngine or None
+        An open engine over the same generation, for many cutoffs.
+    """
+    state = read_flow_state(generation, as_of, zone=company.zone, currency=company.currency, engine=engine)
+    if not has_pipeline(state):
+        return None
+    laws = learn_flows(state, country=company.holidays)
+    return draw_flows(state, laws, n_months=task.horizon_months, n_draws=REPLAY_DRAWS, seed=seed)
+
+
+def with_flows(batch: Batch, flows: FlowDraws | None, *, horizon: int) -> Batch:
+    """A batch that knows what the joint sample says of its series.
+
+    Parameters
+    ----------
+    batch : Batch
+        Series as known at a cutoff.
+    flows : FlowDraws or None
+        Drawn at the same cutoff.
+    horizon : int
+        Months ahead.
+    """
+    if flows is None:
+        return batch
+    places = {node: place for place, node in enumerate(flows.places.nodes)}
+    ahead = batch.month + np.arange(1, horizon + 1)
+    month = (ahead - flows.month).astype(np.int64)
+    found = np.full((len(batch.keys), horizon), np.nan)
+    means = {measure: draws.mean(axis=2) / minor_units(measure) for measure, draws in flows.draws.items()}
+    told = {measure.value: values for measure, values in means.items()}
+    for row, (measure, node) in enumerate(batch.keys):
+        if measure not in told:
+            continue
+        place = places.get(node)
+        kept = (month >= 0) & (month < told[measure].shape[1])
+        # A node of which no row is left expects nothing, as long as the measure is told.
+        found[row, kept] = told[measure][place, month[kept]] if place is not None else 0.0
+    return replace(batch, pipeline=found)
+
+
+def measures_of(flows: FlowDraws) -> tuple[Measure, ...]:
+    """The measures that a joint sample tells."""
+    return tuple(flows.draws)
