@@ -1,4 +1,4 @@
-"""The joint sample as one more forecaster of every series: what is signed, open and still to come says of its months."""
+"""The joint sample as one more forecaster of every series: what the rows of the record say of its months."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from crm.config import CompanySection
 from crm.engine import DuckDBEngine
-from crm.money import Measure, minor_units
+from crm.money import minor_units
 from crm.store import Generation
 from features.flow_rows import FlowState
 from features.flow_state import read_flow_state
@@ -92,8 +92,3 @@ def with_flows(batch: Batch, flows: FlowDraws | None, *, horizon: int) -> Batch:
         # A node of which no row is left expects nothing, as long as the measure is told.
         found[row, kept] = told[measure][place, month[kept]] if place is not None else 0.0
     return replace(batch, pipeline=found)
-
-
-def measures_of(flows: FlowDraws) -> tuple[Measure, ...]:
-    """The measures that a joint sample tells."""
-    return tuple(flows.draws)

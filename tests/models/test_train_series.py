@@ -135,7 +135,7 @@ def test_a_champion_is_replaced_only_by_what_was_compared_with_it(tmp_path: Path
 def test_a_short_history_is_refused_with_its_length(tmp_path: Path) -> None:
     config = config_below(tmp_path)
     write_company(make_company("tiny", 1, months=3), Store(config.record_folder))
-    past = read_past(TASK, Store(config.record_folder).current(), config=config)
+    past = read_past(TASK, Store(config.record_folder).current(), config=config, seed=1)
     assert past is not None
     generation = Store(config.record_folder).current()
     short = replace(TASK, origins=replace(TASK.origins, n_origins=0))
@@ -175,7 +175,7 @@ def test_every_series_of_a_company_gets_rising_quantiles_without_gaps(tmp_path: 
     write_company(make_company("tiny", 2), Store(config.record_folder))
     generation = Store(config.record_folder).current()
     found = train_series(PLAIN, generation, config=config, seed=1)
-    past = read_past(PLAIN, generation, config=config)
+    past = read_past(PLAIN, generation, config=config, seed=1)
     assert past is not None
     batch = make_batch(past.panels)
     assert batch is not None
