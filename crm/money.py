@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crm.amounts import convert
+from crm.amounts import Amounts, convert
 from crm.engine import DuckDBEngine
 from crm.money_rows import ROWS, Counted, Days, Facts, column_of, days_of
 from crm.reading import read_as_of
@@ -199,25 +199,47 @@ def _first_sales(facts: Facts) -> Facts:
 
 
 def _converted(books: Books, facts: Facts, currency: pa.Array) -> Facts:
-    """The amounts in the reporting currency, at the last rate on or before their day."""
-    is_own = pc.or_(pc.equal(pc.fill_null(currency, ""), ""), pc.equal(pc.fill_null(currency, ""), books.currency))
+    return replace(facts, amount=in_reporting_currency(books, facts.amount, currency, facts.on))
+
+
+def in_reporting_currency(books: Books, amount: Amounts, currency: pa.Array, on: Days) -> Amounts:
+    """Amounts in the reporting currency, at the last rate on or before their day.
+
+    Parameters
+    ----------
+    books : Books
+        What is known of exchange rates.
+    amount : ndarray of int64, shape (n,)
+        Hundredths of the unit of its currency.
+    currency : pa.StringArray, shape (n,)
+        ISO 4217 codes; null or empty is the reporting currency.
+    on : ndarray of datetime64[D], shape (n,)
+        Days.
+
+    Raises
+    ------
+    NoRate
+        A currency has no rate by a day.
+    """
+    said = pc.fill_null(currency, "")
+    is_own = pc.or_(pc.equal(said, ""), pc.equal(said, books.currency))
     foreign = np.flatnonzero(~is_own.to_numpy(zero_copy_only=False))
     if len(foreign) == 0:
-        return facts
+        return amount
     coded = currency.take(foreign).dictionary_encode()
     codes = coded.indices.to_numpy(zero_copy_only=False)
     rate = np.empty(len(foreign))
     for code, name in enumerate(coded.dictionary.to_pylist()):
         here = np.flatnonzero(codes == code)
         days, values = _rates(books, name)
-        place = np.searchsorted(days, facts.on[foreign[here]], side="right") - 1
+        place = np.searchsorted(days, on[foreign[here]], side="right") - 1
         if place.min() < 0:
-            on = facts.on[foreign[here]][place < 0][0]
-            raise NoRate(f"no rate from {name} to {books.currency} by {on}; add one to fx_rates")
+            first = on[foreign[here]][place < 0][0]
+            raise NoRate(f"no rate from {name} to {books.currency} by {first}; add one to fx_rates")
         rate[here] = values[place]
-    amount = facts.amount.copy()
-    amount[foreign] = convert(facts.amount[foreign], rate)
-    return replace(facts, amount=amount)
+    found = amount.copy()
+    found[foreign] = convert(amount[foreign], rate)
+    return found
 
 
 def _rates(books: Books, currency: str) -> tuple[Days, npt.NDArray[np.float64]]:
