@@ -12,6 +12,9 @@ import pyarrow.csv as csv
 import pytest
 
 from features.matrix import Field, Kind, TrainingSet
+from models.encoding import Encoder, make_encoder
+from models.hazard import HazardModel, fit_hazard
+from models.person_period import Durations, even_grid
 
 AGENT_WRITTEN = frozenset({"Tags", "Lead Quality", "Lead Profile", "Last Activity", "Last Notable Activity"})
 
@@ -108,3 +111,54 @@ def xeducation(shared_data: Path) -> TrainingSet:
 @pytest.fixture(scope="session")
 def bank(shared_data: Path) -> TrainingSet:
     return bank_marketing(shared_data)
+
+
+CAUSES = ("won", "lost")
+GRID = even_grid(8, 7.0)
+FIELDS = (Field(name="x", kind=Kind.NUMBER), Field(name="team", kind=Kind.CATEGORY))
+
+
+def simulate_hazards(n_rows, seed, *, n_steps=8, reach=None):
+    """Rows, their true hazards (n_rows, n_steps, 2) and what became of them, censored at the end of the record."""
+    random = np.random.default_rng(seed)
+    x, team = random.normal(size=n_rows), random.integers(0, 2, n_rows)
+    step = np.arange(n_steps)
+    won = np.exp(-3.2 + 1.0 * x[:, None] + 0.15 * step)
+    lost = np.exp(-2.4 - 0.5 * x[:, None] + 0.8 * team[:, None] - 0.1 * step)
+    total = 1 + won + lost
+    hazards = np.stack([won / total, lost / total], axis=2)
+    duration, cause = np.full(n_rows, np.inf), np.zeros(n_rows, np.intp)
+    for at in step:
+        draw, is_open = random.random(n_rows), cause == 0
+        first = is_open & (draw < hazards[:, at, 0])
+        second = is_open & ~first & (draw < hazards[:, at].sum(axis=1))
+        cause[first], cause[second] = 1, 2
+        duration[first | second] = 7.0 * (at + random.random(int((first | second).sum())))
+    end = 7.0 * n_steps if reach is None else reach
+    follow_up = random.uniform(0, end, n_rows) * (1.0 if reach is None else 1.5)
+    late = duration > follow_up
+    outcome = Durations(
+        duration=np.where(late, np.minimum(follow_up, 7.0 * n_steps), duration),
+        cause=np.where(late, 0, cause),
+        follow_up=follow_up,
+    )
+    table = pa.table({"x": x, "team": np.where(team == 1, "south", "north").tolist()})
+    return table, hazards, outcome
+
+
+def fit_simulated(learner, table, outcome, **more):
+    encoder = make_encoder(FIELDS, table)
+    rows = encoder.encode_table(table)
+    return encoder, fit_hazard(learner, encoder, rows, outcome, grid=GRID, causes=CAUSES, seed=1, **more)
+
+
+@pytest.fixture(scope="session")
+def simulate() -> Callable[..., tuple[pa.Table, np.ndarray, Durations]]:
+    """Draws rows with their true hazards and what became of them."""
+    return simulate_hazards
+
+
+@pytest.fixture(scope="session")
+def fit() -> Callable[..., tuple[Encoder, HazardModel]]:
+    """Fits a learner on what `simulate` drew."""
+    return fit_simulated
