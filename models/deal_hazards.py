@@ -171,8 +171,8 @@ def _fit_cause(
 def _cells(places: Ints, exposure: Floats, event: Floats, n: int) -> tuple[sparse.csr_matrix, Floats, Floats]:
     """Rows that look alike, told together: their design, exposures and events."""
     key = np.zeros(len(places), dtype=np.int64)
-    for column in places.T:
-        key = key * (int(column.max()) + 2 - int(column.min()) if len(column) else 1) + (column - column.min())
+    for column in places.T if len(places) else ():
+        key = key * (int(column.max()) + 2 - int(column.min())) + (column - column.min())
     _, first, group = np.unique(key, return_index=True, return_inverse=True)
     chosen = places[first]
     indices = np.arange(len(chosen) + 1) * chosen.shape[1]
