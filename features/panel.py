@@ -23,7 +23,7 @@ from crm.reading import read_as_of
 from crm.store import Generation
 from features.attribution import Attributed, Owners, attribute, read_owners
 from features.own_panels import read_own_panels
-from features.silent import silent_reps, silent_teams
+from features.silent import silent_regions, silent_reps, silent_teams
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Months: TypeAlias = npt.NDArray[np.datetime64]
@@ -289,7 +289,7 @@ def sum_parts(
     for level in Level:
         if level in levels and level is not Level.SERIES:
             sums |= _sums_of(level, parts, closed, amount, place, last - first + 1)
-    silent = _silent(sums, owners, until) if Level.REP in levels else {}
+    silent = _silent(sums, levels, owners, until)
     nodes = tuple(sorted((node for node in sums if node.node_id not in silent), key=_order))
     lost = (parts.region.codes[closed] < 0) | (parts.line.codes[closed] < 0)
     size = np.abs(amount)
@@ -332,11 +332,17 @@ def _order(node: Node) -> tuple[int, str]:
     return list(Level).index(node.level), node.node_id
 
 
-def _silent(sums: Iterable[Node], owners: Owners, until: np.datetime64) -> dict[str, str]:
-    """Nodes of salespeople and teams who get no series, and why."""
+def _silent(sums: Iterable[Node], levels: Collection[Level], owners: Owners, until: np.datetime64) -> dict[str, str]:
+    """Nodes of salespeople, teams and regions that get no series, and why."""
     today: date = (until + np.timedelta64(1, "M")).astype("datetime64[D]").item()
-    reps = silent_reps(owners, {node.rep_id for node in sums if node.rep_id is not None}, today)
-    teams = silent_teams(owners, {node.team for node in sums if node.team is not None})
-    found = {Node(level=Level.REP, rep_id=rep_id): reason for rep_id, reason in reps.items()}
-    found |= {Node(level=Level.TEAM, team=team): reason for team, reason in teams.items()}
+    found: dict[Node, str] = {}
+    for level, part, reasons in (
+        (Level.REGION, "region", silent_regions),
+        (Level.TEAM, "team", silent_teams),
+        (Level.REP, "rep_id", silent_reps),
+    ):
+        sold = {name for node in sums if node.level is level and (name := getattr(node, part)) is not None}
+        if level in levels:
+            told = reasons(owners, sold, today)
+            found |= {Node(level=level, **{part: name}): reason for name, reason in told.items()}
     return {node.node_id: reason for node, reason in found.items()}

@@ -1,4 +1,4 @@
-"""Salespeople and teams of the record who get no series of their own, and why."""
+"""Salespeople, teams and regions of the record that get no series of their own, and why."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from features.attribution import Owners, Seller
 
 # Someone whose role nobody states may well sell.
 _SELLING = ("rep", None)
+_NOTHING = "no history yet: nothing sold in a closed month"
 
 
 def silent_reps(owners: Owners, sold: Collection[str], today: date) -> dict[str, str]:
@@ -27,11 +28,21 @@ def silent_reps(owners: Owners, sold: Collection[str], today: date) -> dict[str,
     return found | {rep_id: "not on the list of salespeople" for rep_id in set(sold) - set(owners.sellers)}
 
 
-def silent_teams(owners: Owners, sold: Collection[str]) -> dict[str, str]:
-    """Why teams get no series, by id; `sold` are teams with an amount in a closed month."""
-    if owners.teams is None:
-        return {}
-    return {team: "not a unit of the organisation any more" for team in sorted(set(sold) - owners.teams)}
+def silent_teams(owners: Owners, sold: Collection[str], today: date) -> dict[str, str]:
+    """Why teams get no series, by id; parameters as of `silent_reps`."""
+    found = {one.team_id: _NOTHING for one in _selling(owners, today) if one.team_id and one.team_id not in sold}
+    gone = set() if owners.teams is None else {*sold, *found} - owners.teams
+    return found | {team: "not a unit of the organisation any more" for team in sorted(gone)}
+
+
+def silent_regions(owners: Owners, sold: Collection[str], today: date) -> dict[str, str]:
+    """Why regions in which people sell get no series, by name; parameters as of `silent_reps`."""
+    return {one.region: _NOTHING for one in _selling(owners, today) if one.region and one.region not in sold}
+
+
+def _selling(owners: Owners, today: date) -> list[Seller]:
+    """Those who are there to sell."""
+    return [one for one in owners.sellers.values() if not _reason(one, {one.rep_id}, today)]
 
 
 def _reason(seller: Seller, sold: Collection[str], today: date) -> str:
@@ -39,4 +50,4 @@ def _reason(seller: Seller, sold: Collection[str], today: date) -> str:
         return "has left the company"
     if seller.role not in _SELLING:
         return "does not sell"
-    return "" if seller.rep_id in sold else "no history yet: nothing sold in a closed month"
+    return "" if seller.rep_id in sold else _NOTHING
