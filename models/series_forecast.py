@@ -91,8 +91,8 @@ def forecast_batch(model: SeriesModel, batch: Batch) -> tuple[NodeForecast, ...]
             measure, level, own, float(batch.scale[place]), is_positive=bool(batch.is_positive[place])
         )
         status, note = _status(model, measure, level, batch.values[place][known])
-        if status == INSUFFICIENT and not np.isfinite(expected).all():
-            expected = own[BASELINE]
+        # Months beyond what was learned are answered by the baseline, without a range.
+        expected = np.where(np.isfinite(expected), expected, own[BASELINE])
         found.append(
             NodeForecast(
                 measure=measure,
