@@ -9,15 +9,16 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm.config import Config
-from models.log_items import Figure, Files, Param, Tag, items_of
+from models.log_items import Figure, Files, LogItem, Param, Tag, items_of
 from models.report import TrainReport
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 CHALLENGER = "challenger"
 CHAMPION = "champion"
 _SQLITE = "sqlite:///"
+# MLflow takes no more settings or labels in one call.
+_MOST_AT_ONCE = 100
 
 
 class RegistryAway(Exception):
@@ -86,16 +89,7 @@ class Registry:
         with self._reaching():
             run = client.create_run(self._experiment_id(report.task), run_name=f"{report.task} {report.digest[:8]}")
             run_id = str(run.info.run_id)
-            for item in items_of(report, bundle):
-                match item:
-                    case Param():
-                        client.log_param(run_id, item.name, item.value)
-                    case Figure():
-                        client.log_metric(run_id, item.name, item.value)
-                    case Tag():
-                        client.set_tag(run_id, item.name, item.value)
-                    case Files():
-                        client.log_artifacts(run_id, str(item.folder), item.place)
+            _log(client, run_id, tuple(items_of(report, bundle)))
             client.set_terminated(run_id)
             self._ensure_model(name)
             source = f"{run.info.artifact_uri}/bundle"
@@ -171,6 +165,24 @@ class Registry:
     def _ensure_model(self, name: str) -> None:
         if not self._client.search_registered_models(f"name = '{name}'"):
             self._client.create_registered_model(name)
+
+
+def _log(client: MlflowClient, run_id: str, items: Sequence[LogItem]) -> None:
+    """Record the items of a run, many in one transaction: one each takes seconds, and others may wait for the turn."""
+    from mlflow import entities
+
+    now = int(time.time() * 1000)
+    for first in range(0, len(items), _MOST_AT_ONCE):
+        part = items[first : first + _MOST_AT_ONCE]
+        client.log_batch(
+            run_id,
+            metrics=[entities.Metric(one.name, one.value, now, 0) for one in part if isinstance(one, Figure)],
+            params=[entities.Param(one.name, one.value) for one in part if isinstance(one, Param)],
+            tags=[entities.RunTag(one.name, one.value) for one in part if isinstance(one, Tag)],
+        )
+    for one in items:
+        if isinstance(one, Files):
+            client.log_artifacts(run_id, str(one.folder), one.place)
 
 
 def _open_client(address: str) -> MlflowClient:
