@@ -25,6 +25,8 @@ time.tzset()
 settings.register_profile("salescast", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("salescast")
 
+# Folders whose files share a company that takes ten seconds to make and train.
+_ONE_COMPANY = ("tests/serving/routes/",)
 _ABSENT_DATA = ("shared", "SALESCAST_SHARED_DATA")
 
 
@@ -54,6 +56,21 @@ def pytest_collection_finish() -> None:
 def pytest_sessionfinish() -> None:
     """Give them back: extension modules report what is left when the interpreter ends."""
     gc.unfreeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Give every file to one worker, as `--dist loadfile` does, and all files that share one costly company as well."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return next((folder for folder in _ONE_COMPANY if file.startswith(folder)), file)
+
+    return Scheduling(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
