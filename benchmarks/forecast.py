@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.figures import Figure
+from benchmarks.forecast_ledger import measure_ledger
 from benchmarks.forecast_panels import measure_panels
 from benchmarks.forecast_speed import measure_speed
 from benchmarks.forecast_tourism import measure_tourism
@@ -14,4 +15,5 @@ def measure_forecast(seed: int) -> Iterator[Figure]:
     """The figures of the group `forecast`, one part after the other."""
     yield from measure_tourism(seed)
     yield from measure_panels(seed)
+    yield from measure_ledger(seed)
     yield from measure_speed(seed)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
+    BigInteger,
     Case,
     ColumnElement,
     Engine,
@@ -82,7 +83,7 @@ def ledger_figures(engine: Engine, seen: Seen, *, seed: int) -> list[dict[str, o
         for row in session.execute(_summed(seen)):
             place = Place(measure=row[0], level=row[1], period=row[2], step=row[3], month=row[4])
             told = row._mapping
-            add_sums(sums, place, {name: float(told[name] or 0.0) for name in sum_names()})
+            add_sums(sums, place, {name: int(told[name] or 0) for name in sum_names()})
         runs: dict[Group, set[str]] = {}
         for measure, level, period, step, run_id in session.execute(_runs(seen)):
             for bucket in (ALL, bucket_of(period, step)):
@@ -122,22 +123,27 @@ def _summed(seen: Seen) -> Asked:
         func.count(score.actual).label("n"),
         func.count(case((came, row.node_id)).distinct()).label("outcomes"),
         func.sum(case((came, 0), else_=1)).label("gone"),
-        func.sum(func.abs(score.actual)).label("amount"),
-        func.sum(func.abs(row.expected - score.actual)).label("error"),
-        func.sum(row.expected - score.actual).label("signed"),
+        func.sum(_cents(func.abs(score.actual))).label("amount"),
+        func.sum(_cents(func.abs(row.expected - score.actual))).label("error"),
+        func.sum(_cents(row.expected - score.actual)).label("signed"),
         func.count(score.is_inside_80).label("told"),
         func.sum(cast(score.is_inside_80, Integer)).label("inside"),
     ]
     for side, value in sides.items():
         paired = {
             "n": func.count(value + score.actual),
-            "amount": func.sum(_where(value, func.abs(score.actual))),
-            "theirs": func.sum(func.abs(value - score.actual)),
-            "ours": func.sum(_where(value, func.abs(row.expected - score.actual))),
+            "amount": func.sum(_where(value, _cents(func.abs(score.actual)))),
+            "theirs": func.sum(_cents(func.abs(value - score.actual))),
+            "ours": func.sum(_where(value, _cents(func.abs(row.expected - score.actual)))),
         }
         columns += [column.label(f"{side}_{name}") for name, column in paired.items()]
     asked = select(*named, *columns).join(score, same_cell()).outerjoin(override, on_cell(override))
     return asked.where(*seen.conditions(row)).group_by(*named)
+
+
+def _cents(amount: ColumnElement[Any]) -> ColumnElement[int]:
+    """Whole hundredths, whose sums do not depend on the order of the rows."""
+    return cast(func.round(100 * amount), BigInteger)
 
 
 def _where(value: SQLColumnExpression[Any], amount: ColumnElement[Any]) -> Case[Any]:

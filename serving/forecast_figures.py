@@ -16,7 +16,8 @@ from models.tasks.sales_forecast import TASK
 
 # Measure, level, period and bucket of months ahead.
 Group: TypeAlias = tuple[str, str, str, str]
-Sums: TypeAlias = dict[str, float]
+# Counts and whole hundredths.
+Sums: TypeAlias = dict[str, int]
 Floats: TypeAlias = npt.NDArray[np.float64]
 ByMonth: TypeAlias = dict[Group, dict[date, Sums]]
 
@@ -68,7 +69,7 @@ def add_sums(sums: ByMonth, row: Place, values: Sums) -> None:
     """Add sums to their own group and to that of all months ahead together."""
     for bucket in (ALL, bucket_of(row.period, row.step)):
         months = sums.setdefault((row.measure, row.level, row.period, bucket), {})
-        held = months.setdefault(row.month, dict.fromkeys(sum_names(), 0.0))
+        held = months.setdefault(row.month, dict.fromkeys(sum_names(), 0))
         for name, value in values.items():
             # One outcome is forecast several times and is one outcome all the same.
             held[name] = max(held[name], value) if name == "outcomes" else held[name] + value
@@ -92,7 +93,7 @@ def figures_of(
     """
     found: list[dict[str, object]] = []
     for group, months in sorted(sums.items(), key=lambda item: _order(item[0])):
-        stacked = {name: np.array([months[month][name] for month in sorted(months)]) for name in sum_names()}
+        stacked = {name: np.array([float(months[month][name]) for month in sorted(months)]) for name in sum_names()}
         told = {name: float(values.sum()) for name, values in stacked.items()}
         amount = told["amount"] or None
         inside = _coverage(stacked, int(told["outcomes"]), seed) if told["told"] else None

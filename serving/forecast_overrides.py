@@ -33,7 +33,7 @@ class Call:
     month : date
         First day of the period.
     value : float
-        The amount, in units of the reporting currency.
+        The amount, in units of the reporting currency; kept in whole hundredths.
     reason : str
         Why.
     """
@@ -68,6 +68,7 @@ def write_override(engine: Engine, run_id: str, call: Call, *, author: str, now:
         As kept; the author's last call of this row when it said the same. None when the run has no such row.
     """
     cell = (run_id, call.measure, call.node_id, call.period, call.month)
+    value = round(call.value, 2)
     with Session(engine, expire_on_commit=False) as session:
         row = session.get(
             ForecastRow, dict(zip(("run_id", "measure", "node_id", "period", "month"), cell, strict=True))
@@ -75,19 +76,17 @@ def write_override(engine: Engine, run_id: str, call: Call, *, author: str, now:
         if row is None:
             return None
         last: ForecastOverride | None = session.scalars(_of_author(cell, author)).first()
-        if last is not None and (last.value, last.reason) == (call.value, call.reason):
+        if last is not None and (last.value, last.reason) == (value, call.reason):
             return last
         before = last.override_id if last is not None else None
         said = ForecastOverride(
             # Named by what it says and what it follows: of two equal requests at one moment one is kept.
-            override_id=hashlib.sha256(repr((*cell, author, call.value, call.reason, before)).encode()).hexdigest()[
-                :32
-            ],
+            override_id=hashlib.sha256(repr((*cell, author, value, call.reason, before)).encode()).hexdigest()[:32],
             level=row.level,
             author=author,
             # The order of an author's calls holds though the clock stood still.
             made_at=now if last is None else max(now, last.made_at + timedelta(microseconds=1)),
-            value=call.value,
+            value=value,
             expected=row.expected,
             reason=call.reason,
             replaces=before,

@@ -60,22 +60,26 @@ def recount(engine: Engine, seen: Seen, *, seed: int) -> list[dict[str, object]]
                     nodes.setdefault((group, row.month), set()).add(row.node_id)
         revised = {(row[0], row[1], row[2]): row[3] for row in session.execute(revised_counts(seen))}
     for (group, month), found in nodes.items():
-        sums[group][month]["outcomes"] = float(len(found))
+        sums[group][month]["outcomes"] = len(found)
     return figures_of(sums, runs, revised, seed=seed)
 
 
 def _values(row: ForecastRow, actual: float | None, override: float | None) -> Sums:
-    values = dict.fromkeys(sum_names(), 0.0)
+    values = dict.fromkeys(sum_names(), 0)
     if actual is None:
-        return values | {"gone": 1.0}
+        return values | {"gone": 1}
     error = row.expected - actual
-    values |= {"n": 1.0, "amount": abs(actual), "error": abs(error), "signed": error}
+    values |= {"n": 1, "amount": _cents(abs(actual)), "error": _cents(abs(error)), "signed": _cents(error)}
     if LOW in row.quantiles and HIGH in row.quantiles:
-        values["told"] = 1.0
-        values["inside"] = float(row.quantiles[LOW] <= actual <= row.quantiles[HIGH])
+        values["told"] = 1
+        values["inside"] = int(row.quantiles[LOW] <= actual <= row.quantiles[HIGH])
     beside = (row.baseline, row.stage_weighted, row.committed, row.best_case, override)
     for side, other in zip(SIDES, beside, strict=True):
         if other is not None:
-            found = (1.0, abs(actual), abs(other - actual), abs(error))
+            found = (1, _cents(abs(actual)), _cents(abs(other - actual)), _cents(abs(error)))
             values |= {f"{side}_{name}": value for name, value in zip(PAIRED, found, strict=True)}
     return values
+
+
+def _cents(amount: float) -> int:
+    return round(100 * amount)

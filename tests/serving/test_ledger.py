@@ -173,13 +173,7 @@ def test_figures_are_the_same_when_they_are_counted_row_by_row(engine: Engine, s
     summed, counted = ledger_figures(engine, seen, seed=1), recount(engine, seen, seed=1)
 
     assert bool(summed) == (seen.measure is None)
-    assert len(summed) == len(counted)
-    for one, other in zip(summed, counted, strict=True):
-        beside, again = one.pop("beside"), other.pop("beside")
-        assert one == pytest.approx(other, nan_ok=False), (one["level"], one["bucket"])
-        assert [side["name"] for side in beside] == [side["name"] for side in again]
-        for side, twin in zip(beside, again, strict=True):
-            assert side == pytest.approx(twin)
+    assert summed == counted
     if seen == EVERYTHING:
         company = next(
             row for row in summed if (row["level"], row["period"], row["bucket"]) == ("company", "month", "all")
