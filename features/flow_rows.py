@@ -85,6 +85,8 @@ class DealRows:
         As it stands now, NaN where none is named.
     stage, category, origin : ndarray of str
         As they stand now; origin is `lead`, `partner` or `customer`.
+    currency : ndarray of str or None
+        In which its amount is named; None is the reporting currency.
     moves : mapping of str to Moves
         How `stage`, `category`, `expected` and `amount` changed.
     """
@@ -102,6 +104,7 @@ class DealRows:
     stage: Names
     category: Names
     origin: Names
+    currency: Names
     moves: Mapping[str, Moves]
 
 

@@ -267,6 +267,7 @@ def _deal_rows(
         origin=np.select([rows["lead_id"].notna(), rows["partner_id"].notna()], ["lead", "partner"], "customer").astype(
             object
         ),
+        currency=currency,
         moves=_moves(rows, tables.get("changes"), rates, currency, known, zone),
     )
 

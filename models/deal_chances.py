@@ -43,7 +43,7 @@ def signed_chances(rows: Snapshots, laws: FlowLaws, clock: BusinessClock, days: 
     shock : float
         Factor on the hazard of winning.
     """
-    lags, share = _shares(laws.sign_days)
+    lags, share = lag_shares(laws.sign_days)
     before = days[:, None] - lags
     asked, place = np.unique(before, return_inverse=True)
     won = won_chances(rows, laws.hazards, clock, asked, shock=shock)
@@ -71,7 +71,7 @@ def waiting_chances(closed: Ints, on: Ints, laws: FlowLaws, days: Ints) -> Float
     days : ndarray of int64, shape (n_days,)
         Epoch days.
     """
-    lags, share = _shares(laws.sign_days)
+    lags, share = lag_shares(laws.sign_days)
     signed = np.maximum(closed[:, None] + lags, on[:, None])
     return np.asarray((signed[:, None, :] < days[:, None]) @ share)
 
@@ -85,7 +85,7 @@ def expected_amounts(rows: Snapshots, laws: FlowLaws) -> Floats:
     return np.asarray(amount * ratio)
 
 
-def _shares(lags: Ints) -> tuple[Ints, Floats]:
+def lag_shares(lags: Ints) -> tuple[Ints, Floats]:
     """Each lag once, and how often it was; no lag at all where none is known."""
     if not len(lags):
         return np.zeros(1, dtype=np.int64), np.ones(1)
