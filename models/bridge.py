@@ -21,7 +21,8 @@ from features.node_cells import cells_of
 from features.panel import Node
 from models.bridge_agreements import pair_agreements
 from models.bridge_bars import Bar
-from models.bridge_deals import DealPairs, Learned, Part, pair_deals
+from models.bridge_deals import DealPairs, Learned, Part
+from models.bridge_pairs import pair_deals
 from models.expected_signings import Inflow, Window, direct_agreements, expected_inflow, new_deals
 from models.flow_laws import FlowLaws, first_day
 
@@ -220,13 +221,14 @@ def _decompose(found: _Effects, value: Value, parts: Set[Part], rows: _Rows) -> 
 def _closed(found: _Effects, totals: Floats) -> Bridge:
     """The bars in whole hundredths, with the interaction that makes them sum to the difference."""
     before, after = (round(total) for total in totals.tolist())
-    bars = [
-        BridgeBar(bar=bar, amount=round(found.sums[bar]), deals=_named(found.deals[bar]))
-        for bar in Bar
-        if bar is not Bar.INTERACTION
-    ]
-    rest = after - before - sum(one.amount for one in bars)
-    return Bridge(before=before, after=after, bars=(*bars, BridgeBar(bar=Bar.INTERACTION, amount=rest, deals=())))
+    told = [bar for bar in Bar if bar is not Bar.INTERACTION]
+    amounts: dict[Bar, int] = {bar: round(found.sums[bar]) for bar in told}
+    amounts[Bar.INTERACTION] = round(float(totals[1] - totals[0]) - sum(found.sums[bar] for bar in told))
+    # What is lost by rounding goes where it shows least.
+    largest = max(amounts, key=lambda bar: abs(amounts[bar]))
+    amounts[largest] += after - before - sum(amounts.values())
+    bars = (BridgeBar(bar=bar, amount=amounts[bar], deals=_named(found.deals[bar])) for bar in Bar)
+    return Bridge(before=before, after=after, bars=tuple(bars))
 
 
 def _named(effects: Mapping[str, tuple[str | None, float]]) -> tuple[NamedDeal, ...]:

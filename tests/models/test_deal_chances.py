@@ -14,6 +14,7 @@ from models.deal_draws import draw_rows, luck_of
 from models.deal_hazards import EDGES, DealHazards, Effects
 from models.deal_snapshots import Snapshots
 from models.flow_laws import FlowLaws
+from models.payment_laws import PaymentLaws
 from models.renewal_laws import RenewalLaws
 from models.signings import Setting
 
@@ -23,6 +24,7 @@ DAYS = np.array([ON, ON + 1, ON + 9, ON + 40, ON + 120, ON + 700])
 
 
 def made_laws(sign_days: list[int], tender_lags: list[int]) -> FlowLaws:
+    none = np.zeros(0, dtype=np.int64)
     levels = {"stage": ("early", "late", "(other)")}
     base = np.linspace(-4.5, -3.0, 3)[:, None] + np.linspace(0.3, -0.6, len(EDGES) - 1)
     return FlowLaws(
@@ -39,7 +41,10 @@ def made_laws(sign_days: list[int], tender_lags: list[int]) -> FlowLaws:
         ),
         amount_ratios={"early": np.array([0.5, 0.9]), "late": np.array([1.0, 1.1])},
         sign_days=np.array(sign_days, dtype=np.int64),
-        renewals=RenewalLaws(chance={}, lags=np.zeros(0, dtype=np.int64), ratios={}, cancels=0.0),
+        renewals=RenewalLaws(chance={}, lags=none, ratios={}, cancels=0.0),
+        bill_lags={},
+        payments=PaymentLaws(common=none, own=none, begins=np.zeros(1, dtype=np.int64)),
+        shock=0.0,
     )
 
 
