@@ -14,7 +14,7 @@ from benchmarks.figures import Figure
 from benchmarks.shared_data import taken_in
 from crm.config import Config
 from crm.money import Measure
-from features.panel import Level
+from features.nodes import Level
 from models.metrics import Interval
 from models.series_candidates import BASELINE
 from models.series_judge import block_interval, draw_months, is_tested

@@ -20,6 +20,7 @@ from crm.reading import read_as_of
 from crm.store import Generation
 from crm.tables import empty_table
 from features.receipt_shares import cut_receipts
+from features.row_labels import Labels
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Places: TypeAlias = npt.NDArray[np.intp]
@@ -34,43 +35,6 @@ _ORIGIN = ("account_id", "rep_id", "product", "region")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Labels:
-    """One name a row, stored once each.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Every name that occurs, in the order of their text.
-    codes : ndarray of intp, shape (n,)
-        Place of each row's name in `names`; -1 where the record does not say.
-
-    Examples
-    --------
-    >>> found = Labels.of(pa.array(["West", None, "East", "West"]))
-    >>> found.names, found.codes.tolist()
-    (('East', 'West'), [1, -1, 0, 1])
-    """
-
-    names: tuple[str, ...]
-    codes: Places
-
-    @classmethod
-    def of(cls, cells: pa.Array) -> Labels:
-        """The labels of a column of text."""
-        coded = cells.dictionary_encode()
-        said = coded.dictionary.to_pylist()
-        names = tuple(sorted(said))
-        place = {name: number for number, name in enumerate(names)}
-        moved = np.array([*(place[name] for name in said), -1], dtype=np.intp)
-        return cls(names=names, codes=moved[pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)])
-
-    def at(self, row: int) -> str | None:
-        """The name of one row."""
-        code = int(self.codes[row])
-        return None if code < 0 else self.names[code]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Attributed:
     """The amounts of one measure with their owners, side by side; they add up to the measure.
 
@@ -82,20 +46,18 @@ class Attributed:
         Hundredths of the reporting currency; a count for new customers.
     row_id : pa.StringArray, shape (n,)
         Key of the row of the money chain; the parts of one receipt share it.
-    account, rep, team, region, line, industry, buyer_type : Labels
-        Whose it is, as told in the organisation of the cutoff.
+    account_id : pa.StringArray, shape (n,)
+        The customer; null where the record does not say.
+    labels : mapping of str to Labels
+        Whose it is, as told in the organisation of the cutoff, by the parts of `features.nodes.Node`: `rep_id`, `team`,
+        `region`, `line`, `industry`, `buyer_type`.
     """
 
     on: npt.NDArray[np.datetime64]
     amount: Ints
     row_id: pa.StringArray
-    account: Labels
-    rep: Labels
-    team: Labels
-    region: Labels
-    line: Labels
-    industry: Labels
-    buyer_type: Labels
+    account_id: pa.StringArray
+    labels: Mapping[str, Labels]
 
     @property
     def month(self) -> npt.NDArray[np.datetime64]:
@@ -219,24 +181,41 @@ def attribute(books: Books, measure: Measure, owners: Owners) -> Attributed:
 
 
 def _owned(facts: Facts, amount: Ints, origins: pa.Table, owners: Owners) -> Attributed:
-    account = _said(column_of(origins, "account_id"))
-    rep = pc.coalesce(_said(column_of(origins, "rep_id")), owners.of_account(account, "rep_id"))
-    product = _said(column_of(origins, "product"))
-    region = pc.coalesce(
-        owners.of_rep(rep, "region"), owners.of_account(account, "region"), _said(column_of(origins, "region"))
-    )
     return Attributed(
         on=facts.on,
         amount=amount,
         row_id=facts.row_id,
-        account=Labels.of(account),
-        rep=Labels.of(rep),
-        team=Labels.of(owners.of_rep(rep, "team_id")),
-        region=Labels.of(region),
-        line=Labels.of(pc.coalesce(look_up(product, owners.tables["products"], "product", "line"), product)),
-        industry=Labels.of(owners.of_account(account, "industry")),
-        buyer_type=Labels.of(owners.of_account(account, "buyer_type")),
+        account_id=_said(column_of(origins, "account_id")),
+        labels=label_rows(origins, owners),
     )
+
+
+def label_rows(rows: pa.Table, owners: Owners) -> dict[str, Labels]:
+    """Whose rows are, by the parts of `features.nodes.Node`.
+
+    Parameters
+    ----------
+    rows : pa.Table
+        Any of the columns `account_id`, `rep_id`, `product`, `region`; what a row does not say is its customer's.
+    owners : Owners
+        The organisation in which it is told.
+    """
+    rows = _origins(rows)
+    account = _said(column_of(rows, "account_id"))
+    rep = pc.coalesce(_said(column_of(rows, "rep_id")), owners.of_account(account, "rep_id"))
+    product = _said(column_of(rows, "product"))
+    region = pc.coalesce(
+        owners.of_rep(rep, "region"), owners.of_account(account, "region"), _said(column_of(rows, "region"))
+    )
+    found = {
+        "rep_id": rep,
+        "team": owners.of_rep(rep, "team_id"),
+        "region": region,
+        "line": pc.coalesce(look_up(product, owners.tables["products"], "product", "line"), product),
+        "industry": owners.of_account(account, "industry"),
+        "buyer_type": owners.of_account(account, "buyer_type"),
+    }
+    return {name: Labels.of(cells) for name, cells in found.items()}
 
 
 def _table(books: Books, name: str) -> pa.Table:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -22,7 +21,12 @@ from crm.money import Measure, NoMeasure, minor_units, read_books
 from crm.reading import read_as_of
 from crm.store import Generation
 from features.attribution import Attributed, Owners, attribute, read_owners
+from features.nodes import PARTS_OF as PARTS_OF
+from features.nodes import Level as Level
+from features.nodes import Node as Node
+from features.nodes import nodes_of
 from features.own_panels import read_own_panels
+from features.row_labels import Labels
 from features.silent import silent_regions, silent_reps, silent_teams
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -31,75 +35,6 @@ Places: TypeAlias = npt.NDArray[np.intp]
 
 
 _MOMENT = timedelta(milliseconds=1)
-
-
-# What separates the parts of a node's name, written as in a web address where a part holds it.
-_ESCAPED = str.maketrans({"%": "%25", "|": "%7C", ":": "%3A"})
-
-
-class Level(StrEnum):
-    """What a series sums over."""
-
-    COMPANY = "company"
-    REGION = "region"
-    TEAM = "team"
-    LINE = "line"
-    REGION_LINE = "region_line"
-    INDUSTRY = "industry"
-    BUYER_TYPE = "buyer_type"
-    REP = "rep"
-    # A series that a panel of the company's own brings along.
-    SERIES = "series"
-
-
-# The parts that name a node of each level.
-PARTS_OF: Mapping[Level, tuple[str, ...]] = {
-    Level.COMPANY: (),
-    Level.REGION: ("region",),
-    Level.TEAM: ("team",),
-    Level.LINE: ("line",),
-    Level.REGION_LINE: ("region", "line"),
-    Level.INDUSTRY: ("industry",),
-    Level.BUYER_TYPE: ("buyer_type",),
-    Level.REP: ("rep_id",),
-    Level.SERIES: ("series",),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Node:
-    """One place in the organisation, the range of products or the kinds of customers.
-
-    Parameters
-    ----------
-    level : Level
-        What it sums over.
-    region, team, line, industry, buyer_type, rep_id, series : str or None
-        The part it stands for; None where it sums over all. A team is the identifier of a unit.
-    """
-
-    level: Level
-    region: str | None = None
-    team: str | None = None
-    line: str | None = None
-    industry: str | None = None
-    buyer_type: str | None = None
-    rep_id: str | None = None
-    series: str | None = None
-
-    @property
-    def node_id(self) -> str:
-        """Its name, unique among the nodes of a measure; `%`, `|` and `:` in a part are written as in a web address.
-
-        Examples
-        --------
-        >>> Node(level=Level.REGION_LINE, region="East", line="Cloud").node_id
-        'region_line:East|Cloud'
-        >>> Node(level=Level.LINE, line="A|B: 5%").node_id
-        'line:A%7CB%3A 5%25'
-        """
-        parts = [part.translate(_ESCAPED) for name in PARTS_OF[self.level] if (part := getattr(self, name)) is not None]
-        return self.level.value if not parts else f"{self.level.value}:{'|'.join(parts)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -285,13 +220,14 @@ def sum_parts(
         return None
     first = int(months[closed].min())
     amount, place = parts.amount[closed], months[closed] - first
+    labels = {name: own.take(closed) for name, own in parts.labels.items()}
     sums: dict[Node, npt.NDArray[np.int64]] = {}
     for level in Level:
         if level in levels and level is not Level.SERIES:
-            sums |= _sums_of(level, parts, closed, amount, place, last - first + 1)
+            sums |= _sums_of(level, labels, amount, place, last - first + 1)
     silent = _silent(sums, levels, owners, until)
     nodes = tuple(sorted((node for node in sums if node.node_id not in silent), key=_order))
-    lost = (parts.region.codes[closed] < 0) | (parts.line.codes[closed] < 0)
+    lost = (labels["region"].codes < 0) | (labels["line"].codes < 0)
     size = np.abs(amount)
     return Panel(
         measure=measure.value,
@@ -304,28 +240,14 @@ def sum_parts(
 
 
 def _sums_of(
-    level: Level, parts: Attributed, rows: Places, amount: npt.NDArray[np.int64], place: Places, n_months: int
+    level: Level, labels: Mapping[str, Labels], amount: npt.NDArray[np.int64], place: Places, n_months: int
 ) -> dict[Node, npt.NDArray[np.int64]]:
     """The monthly sums of each node of a level; amounts that name no part of it count for none."""
-    named = [(name, getattr(parts, name.removesuffix("_id"))) for name in PARTS_OF[level]]
-    codes = np.zeros(len(rows), dtype=np.intp)
-    known = np.ones(len(rows), dtype=np.bool_)
-    for _, labels in named:
-        codes = codes * max(len(labels.names), 1) + labels.codes[rows]
-        known &= labels.codes[rows] >= 0
-    # Codes are few and dense: counting them is ten times as fast as sorting the rows.
-    there = np.bincount(codes[known]) > 0
-    found, node_of = np.flatnonzero(there), (np.cumsum(there) - 1)[codes[known]]
-    sums = np.zeros((len(found), n_months), dtype=np.int64)
-    np.add.at(sums, (node_of, place[known]), amount[known])
-    nodes: dict[Node, npt.NDArray[np.int64]] = {}
-    for number, code in enumerate(found.tolist()):
-        said: dict[str, str] = {}
-        for name, labels in reversed(named):
-            code, rest = divmod(code, max(len(labels.names), 1))
-            said[name] = labels.names[rest]
-        nodes[Node(level=level, **said)] = sums[number]
-    return nodes
+    nodes, codes = nodes_of(level, labels, len(amount))
+    known = codes >= 0
+    sums = np.zeros((len(nodes), n_months), dtype=np.int64)
+    np.add.at(sums, (codes[known], place[known]), amount[known])
+    return dict(zip(nodes, sums, strict=True))
 
 
 def _order(node: Node) -> tuple[int, str]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.cells import Cells
-from features.panel import PARTS_OF, Level, Node
+from features.nodes import PARTS_OF, Level, Node
 from models.money_draws import Events
 from models.signings import Component
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from features.panel import Node
+from features.nodes import Node
 from models.series_bundle import SeriesModel
 from models.series_candidates import BASELINE, is_dense
 from models.series_histories import SEASON

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from features.panel import Level
+from features.nodes import Level
 from models.series_candidates import BASELINE
 from models.series_combine import (
     PRIOR_POINTS,

@@ -14,7 +14,8 @@ from crm.config import CompanySection
 from crm.engine import DuckDBEngine
 from crm.store import Generation
 from features.market import Signals, read_signals
-from features.panel import Node, Panel, read_panels
+from features.nodes import Node
+from features.panel import Panel, read_panels
 from models.series_candidates import PIPELINE, begun, forecast_candidates, scale_of
 from models.series_histories import SEASON, Histories
 from models.series_task import SeriesTask

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crm.money import Measure
-from features.panel import Level
+from features.nodes import Level
 from models.task import BaseTask
 
 # What is said of every month, as shares of the possible outcomes below.

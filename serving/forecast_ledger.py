@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from crm.app_database import ForecastRow, ForecastRun
 from features.calls import Calls
-from features.panel import Node
+from features.nodes import Node
 from features.periods import Period, Stretch, stretches
 from models.series_forecast import NodeForecast
 from models.series_task import QUANTILES

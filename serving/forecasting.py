@@ -23,7 +23,7 @@ from crm.money import Measure, NoMeasure, NoRate
 from crm.store import Generation, Store
 from features.attribution import Seller, read_owners
 from features.calls import Calls, read_calls
-from features.panel import Level, Node
+from features.nodes import Level, Node
 from features.periods import Period, first_month
 from models import champions
 from models.bundle import read_report

@@ -1,7 +1,7 @@
 """Sales forecast: how much will be signed, invoiced and received each month, where, and how surely."""
 
 from crm.money import Measure
-from features.panel import Level
+from features.nodes import Level
 from models.series_task import Bucket, Origins, SeriesTask
 from models.task import Folds, Gates
 

@@ -15,8 +15,9 @@ from crm.money import Measure, NoRate
 from crm.schema import SYSTEM_COLUMNS, arrow_type
 from crm.store import Generation, Store
 from crm.tables import table
+from features.nodes import Level, Node
 from features.own_panels import TwoRowsAMonth
-from features.panel import Level, Node, Panel, read_panels
+from features.panel import Panel, read_panels
 from models.series_points import make_batch
 
 ZONE = ZoneInfo("Asia/Shanghai")

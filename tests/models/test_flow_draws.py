@@ -15,7 +15,7 @@ from crm.money import Measure
 from crm.store import Generation, Store
 from features.flow_rows import FlowState
 from features.flow_state import read_flow_state
-from features.panel import Level
+from features.nodes import Level
 from models.flow_draws import FlowDraws, draw_flows
 from models.flow_laws import learn_flows
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from crm.money import Measure
-from features.panel import Level, Node, Panel
+from features.nodes import Level, Node
+from features.panel import Panel
 from models.series_candidates import begun, forecast_candidates, is_dense, scale_of
 from models.series_combine import Radii, combine, conformal_radii, floored, spread, weigh
 from models.series_histories import Histories

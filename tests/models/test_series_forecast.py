@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from features.panel import Level, Node, Panel
+from features.nodes import Level, Node
+from features.panel import Panel
 from models.series_bundle import SeriesModel
 from models.series_combine import Radii, Rule
 from models.series_forecast import FORECAST, INSUFFICIENT, forecast_batch

@@ -13,7 +13,8 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from crm.app_database import ForecastOverride, ForecastRevision, ForecastRow, ForecastRun, ForecastScore, open_database
-from features.panel import Level, Node, Panel
+from features.nodes import Level, Node
+from features.panel import Panel
 from features.periods import Period, first_month, stretches
 from models.series_forecast import NodeForecast
 from serving.forecast_accuracy import Seen, ledger_figures
