@@ -110,8 +110,21 @@ def check_store(
     )
 
 
-def require_sound_store(generation: Generation, question: Question, *, config: Config, seed: int) -> None:
+def require_sound_store(
+    generation: Generation, question: Question, *, config: Config, seed: int, spine: pa.Table | None = None
+) -> None:
     """Refuse to train on a store in which a feature of the question knows more than was known.
+
+    Parameters
+    ----------
+    generation, question : Generation, Question
+        The record, and what is asked of it.
+    config : Config
+        Time zone, tasks.
+    seed : int
+        Decides which rows are looked at.
+    spine : Table or None
+        Entities and moments, as of `build_spine`; None for those of the question.
 
     Raises
     ------
@@ -120,7 +133,8 @@ def require_sound_store(generation: Generation, question: Question, *, config: C
     """
     asked = question.as_configured(config.tasks)
     zone = config.company.zone
-    spine = build_spine(generation, asked, zone=zone, seed=seed)
+    if spine is None:
+        spine = build_spine(generation, asked, zone=zone, seed=seed)
     groups = tuple(group_named(name) for name in asked.groups) + custom_groups(generation, asked.entity)
     found = check_store(generation, groups, spine, zone=zone, seed=seed)
     if found:

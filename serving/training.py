@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
+import pyarrow as pa
+
 from crm.config import Config
 from crm.facts import known_at_entry
 from crm.store import Generation, Store
@@ -108,12 +110,14 @@ def train_task(
     asked = asked_of(task, rows)
     chosen = config.seed if seed is None else seed
     findings, measures = None, []
-    # Rows of another form are searched column by column in `train`; the searches here rebuild rows an entity.
+    # Rows of another form are searched column by column in `train`; the search of the record rebuilds rows an entity.
     has_own_rows = isinstance(task, Task) and task.build_rows is not None
-    if asked.horizon_days is not None and not has_own_rows:
+    if asked.horizon_days is not None:
         if on_progress is not None:
             on_progress("searching for leaks", 0.0)
-        require_sound_store(generation, task.question, config=config, seed=chosen)
+        spine = _moments(asked) if has_own_rows else None
+        require_sound_store(generation, task.question, config=config, seed=chosen, spine=spine)
+    if asked.horizon_days is not None and not has_own_rows:
         vouched = known_at_entry(generation, task.entity)
         findings = find_leaks_of_record(
             generation,
@@ -135,3 +139,10 @@ def train_task(
         confirmed=vouched,
         on_progress=on_progress,
     )
+
+
+def _moments(rows: TrainingSet) -> pa.Table:
+    """The entities of rows and the moments they are asked at, each once."""
+    pairs = pa.table({"entity_id": rows.entity_id, "as_of": rows.as_of})
+    order = [("entity_id", "ascending"), ("as_of", "ascending")]
+    return pairs.group_by(pairs.column_names).aggregate([]).sort_by(order)

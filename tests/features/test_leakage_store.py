@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,10 +12,12 @@ import pyarrow as pa
 import pytest
 
 import features.compile
+from crm.config import Config
 from crm.store import Generation, Store
 from features.build import build_features
 from features.catalogue import GROUPS
-from features.leakage_store import check_store, compare
+from features.leakage_store import FeaturesLeak, check_store, compare, require_sound_store
+from models.tasks.lead_score import TASK
 
 ZONE = ZoneInfo("Asia/Shanghai")
 LEAD_GROUPS = [group for group in GROUPS.values() if group.entity == "leads"]
@@ -61,6 +64,15 @@ def test_a_build_that_sees_what_happens_later_is_caught(
     monkeypatch.setattr(features.compile, "known_sql", lambda stated, column: f"e.{column.name}")
     found = check_store(generation, LEAD_GROUPS, spine, zone=ZONE, seed=1)
     assert "channel_conversion_180d" in {difference.feature for difference in found}
+
+
+def test_rows_of_another_form_are_checked_at_their_own_moments(
+    generation: Generation, spine: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = replace(TASK.question, event="an event that no spine is known for")
+    monkeypatch.setattr(features.compile, "visible_sql", lambda stated: f"e.{stated.clock} <= p.as_of")
+    with pytest.raises(FeaturesLeak, match="future_rows"):
+        require_sound_store(generation, question, config=Config(), seed=1, spine=spine)
 
 
 def test_ten_thousand_late_rows_change_no_feature(world: Any) -> None:
