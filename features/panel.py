@@ -33,7 +33,6 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Months: TypeAlias = npt.NDArray[np.datetime64]
 Places: TypeAlias = npt.NDArray[np.intp]
 
-
 _MOMENT = timedelta(milliseconds=1)
 
 
@@ -55,6 +54,8 @@ class Panel:
         Nodes without a series, and why.
     unassigned : float
         Share of the absolute amounts whose region or line the record does not say; they count for the company.
+    period : int
+        Months that one amount is of: 1, or 3 for an own panel by quarter, whose `months` are the last of each quarter.
     """
 
     measure: str
@@ -63,6 +64,7 @@ class Panel:
     values: Floats
     silent: Mapping[str, str] = field(default_factory=dict)
     unassigned: float = 0.0
+    period: int = 1
 
     def series(self, node_id: str) -> Floats:
         """The values of one node, shape (n_months,)."""
@@ -112,7 +114,7 @@ def read_panels(
     amounts: Literal["net", "gross"] = "net",
     levels: Collection[Level] = tuple(Level),
 ) -> dict[str, Panel]:
-    """The panels of the measures that the company can tell, and its own monthly panels, as known at a cutoff.
+    """The panels of the measures that the company can tell, and its own by month or quarter, as known at a cutoff.
 
     Parameters
     ----------
@@ -156,15 +158,9 @@ def read_panels(
     }
     if Level.SERIES in levels and generation.has("panel"):
         rows = read_as_of(generation, "panel", day_begun(as_of, zone), zone, engine=engine)
-        panels |= {
-            name: Panel(
-                measure=name,
-                months=own.months,
-                nodes=tuple(Node(level=Level.SERIES, series=unique_id) for unique_id in own.series),
-                values=own.values,
-            )
-            for name, own in read_own_panels(rows, until).items()
-        }
+        for name, own in read_own_panels(rows, until).items():
+            nodes = tuple(Node(level=Level.SERIES, series=unique_id) for unique_id in own.series)
+            panels[name] = Panel(measure=name, months=own.months, nodes=nodes, values=own.values, period=own.period)
     return panels
 
 

@@ -236,7 +236,7 @@ def _forecast(generation: Generation, config: Config) -> TaskReadiness:
     except (NoRate, TwoRowsAMonth) as error:
         panels, reason = {}, str(error)
     if panels:
-        months = max(len(panel.months) for panel in panels.values())
+        months = max(len(panel.months) * panel.period for panel in panels.values())
         series = sum(len(panel.nodes) for panel in panels.values())
     elif not reason:
         reason = "no table tells an amount by month"

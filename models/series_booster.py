@@ -41,7 +41,8 @@ def say_booster(histories: Histories, horizon: int, seed: int) -> Floats:
     Parameters
     ----------
     histories : Histories
-        What is known; market signals are used that moved with the amounts by more than chance.
+        What is known; market signals are used that moved with the amounts by more than chance. Of quarters the
+        booster says nothing: they are too few to learn from.
     horizon : int
         Months ahead.
     seed : int
@@ -54,7 +55,7 @@ def say_booster(histories: Histories, horizon: int, seed: int) -> Floats:
     values, months = histories.amounts, histories.months
     found = np.full((len(values), horizon), np.nan)
     rows = np.flatnonzero(np.isfinite(values).sum(axis=1) >= SEASON)
-    if len(rows) == 0:
+    if len(rows) == 0 or histories.period != 1:
         return found
     size = np.array([_size(values[row]) for row in rows])
     histories = _with_useful_signals(histories, rows, size)

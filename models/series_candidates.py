@@ -14,7 +14,8 @@ from models.series_booster import say_booster
 from models.series_histories import SEASON, Floats, Histories
 
 # Two whole years before a seasonal pattern is believed.
-DENSE_MONTHS = 24
+DENSE_YEARS = 2
+DENSE_MONTHS = DENSE_YEARS * SEASON
 DENSE_SHARE = 0.6
 # The joint sample of the rows of the record, told beside the forecasters of the past months.
 PIPELINE = "pipeline"
@@ -42,14 +43,29 @@ def begun(values: Floats) -> Floats:
     return found
 
 
-def is_dense(series: Floats) -> bool:
-    """Whether a series is long and regular enough for seasonal models: two years, most months with an amount."""
-    known = series[np.isfinite(series)]
-    return len(known) >= DENSE_MONTHS and float(np.mean(known[-DENSE_MONTHS:] != 0)) >= DENSE_SHARE
+def is_dense(series: Floats, season: int = SEASON) -> bool:
+    """Whether a series is long and regular enough for seasonal models: two years, most periods with an amount.
+
+    Parameters
+    ----------
+    series : ndarray of float64, shape (n_periods,)
+        NaN where unknown.
+    season : int
+        Periods of a year.
+    """
+    known, least = series[np.isfinite(series)], DENSE_YEARS * season
+    return len(known) >= least and float(np.mean(known[-least:] != 0)) >= DENSE_SHARE
 
 
-def scale_of(values: Floats) -> Floats:
-    """The size of each series' surprises: mean absolute change against the same month a year before.
+def scale_of(values: Floats, season: int = SEASON) -> Floats:
+    """The size of each series' surprises: mean absolute change against the same period a year before.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n_series, n_periods)
+        NaN before a series begins.
+    season : int
+        Periods of a year.
 
     Notes
     -----
@@ -61,14 +77,14 @@ def scale_of(values: Floats) -> Floats:
         known = series[np.isfinite(series)]
         if len(known) == 0:
             continue
-        size = 0.5 * float(np.abs(known[-SEASON:]).mean())
-        change = float(np.abs(known[SEASON:] - known[:-SEASON]).mean()) if len(known) > SEASON else 0.0
+        size = 0.5 * float(np.abs(known[-season:]).mean())
+        change = float(np.abs(known[season:] - known[:-season]).mean()) if len(known) > season else 0.0
         scales[row] = max(size, change) or 1.0
     return scales
 
 
 def forecast_candidates(histories: Histories, names: Sequence[str], *, horizon: int, seed: int) -> dict[str, Floats]:
-    """What each forecaster says of the months after the last one.
+    """What each forecaster says of the periods after the last one.
 
     Parameters
     ----------
@@ -77,7 +93,7 @@ def forecast_candidates(histories: Histories, names: Sequence[str], *, horizon: 
     names : sequence of str
         Keys of `CANDIDATES`; `PIPELINE` speaks from the rows of the record and is left out here.
     horizon : int
-        Months ahead.
+        Periods ahead.
     seed : int
         Random state of the booster.
 
@@ -101,34 +117,36 @@ def _each(histories: Histories, horizon: int, say: Callable[[Floats], Floats | N
 
 
 def _seasonal_naive(histories: Histories, horizon: int, seed: int) -> Floats:
-    """The same month of the last year; the mean of what is known while that is less than a year."""
+    """The same period of the last year; the mean of what is known while that is less than a year."""
+    season = histories.season
 
     def say(known: Floats) -> Floats:
-        if len(known) < SEASON:
+        if len(known) < season:
             return np.full(horizon, known.mean())
-        return np.resize(known[-SEASON:], horizon)
+        return np.resize(known[-season:], horizon)
 
     return _each(histories, horizon, say)
 
 
 def _last_year_grown(histories: Histories, horizon: int, seed: int) -> Floats:
-    """The same month of the last year times the growth of the last year over the one before, held within a half to two.
+    """The same period of the last year times the growth of that year over the one before, held within a half to two.
 
     Growth goes on for one year and then stops: nobody knows it longer.
     """
+    season = histories.season
 
     def say(known: Floats) -> Floats | None:
-        if len(known) < 2 * SEASON or known[-2 * SEASON : -SEASON].sum() <= 0:
+        if len(known) < 2 * season or known[-2 * season : -season].sum() <= 0:
             return None
-        growth = float(np.clip(known[-SEASON:].sum() / known[-2 * SEASON : -SEASON].sum(), 0.5, 2.0))
-        return np.asarray(np.resize(known[-SEASON:], horizon) * growth)
+        growth = float(np.clip(known[-season:].sum() / known[-2 * season : -season].sum(), 0.5, 2.0))
+        return np.asarray(np.resize(known[-season:], horizon) * growth)
 
     return _each(histories, horizon, say)
 
 
 def _recent_mean(histories: Histories, horizon: int, seed: int) -> Floats:
     """The mean of the last year."""
-    return _each(histories, horizon, lambda known: np.full(horizon, known[-SEASON:].mean()))
+    return _each(histories, horizon, lambda known: np.full(horizon, known[-histories.season :].mean()))
 
 
 def _ets(histories: Histories, horizon: int, seed: int) -> Floats:
@@ -139,21 +157,22 @@ def _ets(histories: Histories, horizon: int, seed: int) -> Floats:
     """
     from statsforecast.models import AutoETS
 
-    return _library(histories, horizon, lambda: AutoETS(season_length=SEASON, model="AZA", damped=True), _ETS_LEVELS)
+    season = histories.season
+    return _library(histories, horizon, lambda: AutoETS(season_length=season, model="AZA", damped=True), _ETS_LEVELS)
 
 
 def _theta(histories: Histories, horizon: int, seed: int) -> Floats:
     """The dynamic optimised theta method (Fiorucci et al. 2016)."""
     from statsforecast.models import DynamicOptimizedTheta
 
-    return _library(histories, horizon, lambda: DynamicOptimizedTheta(season_length=SEASON))
+    return _library(histories, horizon, lambda: DynamicOptimizedTheta(season_length=histories.season))
 
 
 def _library(
     histories: Histories, horizon: int, make: Callable[[], Any], levels: tuple[str, ...] | None = None
 ) -> Floats:
     def say(known: Floats) -> Floats | None:
-        if not is_dense(known):
+        if not is_dense(known, histories.season):
             return None
         said = np.asarray(make().forecast(y=known, h=horizon)["mean"], dtype=np.float64)
         return said if np.isfinite(said).all() else None

@@ -34,6 +34,13 @@ NOTES: dict[str, tuple[str, str]] = {
     ),
     "unknown": ("nothing was learned of this measure at this level yet", "该指标在此层级尚无学习结果"),
 }
+# The same of a series by quarter.
+QUARTER = "quarter_"
+_EN, _ZH = "every amount is of the quarter that ends with its month", "每个金额属于以该月结束的整个季度"
+NOTES |= {
+    QUARTER + key: (f"{_EN}; {english}" if english else _EN, f"{_ZH}；{chinese}" if chinese else _ZH)
+    for key, (english, chinese) in list(NOTES.items())
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,12 +57,14 @@ class NodeForecast:
         `forecast`; `base_rate` where seasonal naive answers; `insufficient_data` where the history is below a year.
     note : str
         Key of `NOTES`.
-    months : ndarray of datetime64[M], shape (horizon,)
-        The months ahead.
-    expected, baseline : ndarray of float64, shape (horizon,)
+    months : ndarray of datetime64[M], shape (n_ahead,)
+        The months ahead; of quarters the last month of each.
+    expected, baseline : ndarray of float64, shape (n_ahead,)
         The forecast and seasonal naive, currency units.
-    quantiles : ndarray of float64, shape (horizon, n_quantiles)
+    quantiles : ndarray of float64, shape (n_ahead, n_quantiles)
         Rising; NaN where nothing was learned of ranges.
+    period : int
+        Months that one amount is of: 1, or 3 for quarters.
     """
 
     measure: str
@@ -66,6 +75,7 @@ class NodeForecast:
     expected: Floats
     baseline: Floats
     quantiles: Floats
+    period: int = 1
 
 
 def forecast_batch(model: SeriesModel, batch: Batch) -> tuple[NodeForecast, ...]:
@@ -90,30 +100,33 @@ def forecast_batch(model: SeriesModel, batch: Batch) -> tuple[NodeForecast, ...]
         expected, quantiles = model.answer(
             measure, level, own, float(batch.scale[place]), is_positive=bool(batch.is_positive[place])
         )
-        status, note = _status(model, measure, level, batch.values[place][known])
+        period = int(batch.periods[place])
+        status, note = _status(model, measure, level, batch.values[place][known], SEASON // period)
         # Months beyond what was learned are answered by the baseline, without a range.
         expected = np.where(np.isfinite(expected), expected, own[BASELINE])
+        ahead = np.isfinite(own[BASELINE])
         found.append(
             NodeForecast(
                 measure=measure,
                 node=node,
                 status=status,
-                note=note,
-                months=months,
-                expected=expected,
-                baseline=own[BASELINE],
-                quantiles=quantiles,
+                note=note if period == 1 else QUARTER + note,
+                months=months[ahead],
+                expected=expected[ahead],
+                baseline=own[BASELINE][ahead],
+                quantiles=quantiles[ahead],
+                period=period,
             )
         )
     return tuple(found)
 
 
-def _status(model: SeriesModel, measure: str, level: str, known: Floats) -> tuple[str, str]:
+def _status(model: SeriesModel, measure: str, level: str, known: Floats, season: int) -> tuple[str, str]:
     answer = model.answers.get((measure, level))
     if answer is None:
         return INSUFFICIENT, "unknown"
-    if len(known) < SEASON:
+    if len(known) < season:
         return INSUFFICIENT, "short"
     if answer == BASE_RATE:
         return BASE_RATE, "baseline"
-    return FORECAST, "" if is_dense(known) else "sparse"
+    return FORECAST, "" if is_dense(known, season) else "sparse"

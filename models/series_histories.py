@@ -25,7 +25,7 @@ class Histories:
     groups : tuple of str
         What each series is one of, for instance `bookings/region`; the booster may tell groups apart.
     months : ndarray of datetime64[M], shape (n_months,)
-        Closed months in a row.
+        Closed months in a row; of quarters the last month of each.
     amounts : ndarray of float64, shape (n_series, n_months)
         NaN before a series begins; no NaN after that.
     country : str
@@ -36,6 +36,8 @@ class Histories:
         By series, its region and industry as far as it has them; empty for series that signals say nothing of.
     signals : Signals or None
         Market signals as known at the same cutoff.
+    period : int
+        Months that one amount is of: 1, or 3 for quarters.
     """
 
     groups: tuple[str, ...]
@@ -45,6 +47,12 @@ class Histories:
     year_starts: int = 1
     segments: tuple[tuple[str, ...], ...] = ()
     signals: Signals | None = None
+    period: int = 1
+
+    @property
+    def season(self) -> int:
+        """Periods of a year."""
+        return SEASON // self.period
 
     def regressors(self, rows: npt.NDArray[np.intp], months: npt.NDArray[np.datetime64]) -> dict[str, Floats]:
         """What is known ahead or expected of months, by name, each of shape (n_rows, n_months)."""

@@ -76,7 +76,9 @@ def draw_fan(forecast: NodeForecast, months: npt.NDArray[np.datetime64], actual:
     told = np.concatenate([actual, forecast.expected, forecast.quantiles.ravel()])
     top = float(np.nanmax(told)) or 1.0
     bottom = min(float(np.nanmin(told)), 0.0)
-    n = len(months) + len(forecast.months)
+    # Of quarters the months in which they end are drawn, where they lie.
+    later = [int(step) for step in (forecast.months - months[-1]).astype(int)]
+    n = len(months) + later[-1]
 
     def x(place: float) -> float:
         return round(_LEFT + place / max(n - 1, 1) * (WIDTH - _LEFT - _RIGHT), 1)
@@ -93,20 +95,20 @@ def draw_fan(forecast: NodeForecast, months: npt.NDArray[np.datetime64], actual:
             f"<path d='M{_LEFT} {y(value)}H{WIDTH - _RIGHT}' stroke='#ddd'/>",
             f"<text x='{_LEFT - 6}' y='{y(value) + 4}' text-anchor='end' {_FONT}>{value:,.0f}</text>",
         ]
-    first = len(months)
+    now = len(months) - 1
     if np.isfinite(forecast.quantiles).all():
         for low, high, colour in _BANDS:
             bounds = forecast.quantiles[:, [QUANTILES.index(low), QUANTILES.index(high)]]
-            there = [f"{x(first + place)} {y(value)}" for place, value in enumerate(bounds[:, 1])]
-            back = [f"{x(first + place)} {y(value)}" for place, value in enumerate(bounds[:, 0])][::-1]
+            there = [f"{x(now + step)} {y(value)}" for step, value in zip(later, bounds[:, 1], strict=True)]
+            back = [f"{x(now + step)} {y(value)}" for step, value in zip(later, bounds[:, 0], strict=True)][::-1]
             parts.append(f"<path d='M{'L'.join([*there, *back])}Z' fill='{colour}'/>")
     shown = [f"{x(place)} {y(value)}" for place, value in enumerate(actual) if np.isfinite(value)]
-    ahead = [f"{x(first + place)} {y(value)}" for place, value in enumerate(forecast.expected)]
+    ahead = [f"{x(now + step)} {y(value)}" for step, value in zip(later, forecast.expected, strict=True)]
     parts += [
         f"<path d='M{'L'.join(shown)}' stroke='#222' fill='none'/>",
         f"<path d='M{'L'.join(ahead)}' stroke='#1f5fa8' stroke-width='2' stroke-dasharray='5 3' fill='none'/>",
     ]
-    every = [*months.tolist(), *forecast.months.tolist()]
+    every = (months[0] + np.arange(n)).tolist()
     for place in range(0, n, 6):
         parts.append(
             f"<text x='{x(place)}' y='{HEIGHT - _BOTTOM + 18}' text-anchor='middle' {_FONT}>{every[place]:%Y-%m}</text>"

@@ -16,8 +16,9 @@ from crm.store import Generation
 from features.market import Signals, read_signals
 from features.nodes import Node
 from features.panel import Panel, read_panels
-from models.series_candidates import PIPELINE, begun, forecast_candidates, scale_of
-from models.series_histories import SEASON, Histories
+from models.series_candidates import BASELINE, PIPELINE, begun, scale_of
+from models.series_histories import SEASON
+from models.series_say import say
 from models.series_task import SeriesTask
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -40,11 +41,13 @@ class Batch:
     values, raw : ndarray of float64, shape (n_series, n_months)
         From the first amount on; and as the panel has it.
     months : ndarray of datetime64[M], shape (n_months,)
-        Ends with `month`.
+        Ends with `month`. The amount of a quarter stands in its last month, the others are NaN.
     scale : ndarray of float64, shape (n_series,)
         Size of the series' surprises.
     is_positive : ndarray of bool, shape (n_series,)
         No month was ever below zero.
+    periods : ndarray of intp, shape (n_series,)
+        Months that one amount is of: 1, or 3 for quarters.
     signals : Signals or None
         Market signals as known at the cutoff.
     year_starts : int
@@ -60,28 +63,17 @@ class Batch:
     values: Floats
     scale: Floats
     is_positive: npt.NDArray[np.bool_]
+    periods: Ints
     signals: Signals | None = None
     year_starts: int = 1
     pipeline: Floats | None = None
 
     def said(self, names: Sequence[str], *, country: str, horizon: int, seed: int) -> dict[str, Floats]:
         """What every candidate says of every series, by name; shape (n_series, horizon), NaN where it says nothing."""
-        found = forecast_candidates(self.histories(country), names, horizon=horizon, seed=seed)
+        found = say(self, names, country=country, horizon=horizon, seed=seed)
         silent = np.full((len(self.keys), horizon), np.nan)
         told = {PIPELINE: silent if self.pipeline is None else self.pipeline}
         return {name: found[name] if name in found else told[name] for name in names}
-
-    def histories(self, country: str) -> Histories:
-        """The same series as candidates take them."""
-        return Histories(
-            groups=tuple(f"{measure}/{node.level.value}" for measure, node in self.keys),
-            months=self.months,
-            amounts=self.values,
-            country=country,
-            year_starts=self.year_starts,
-            segments=tuple(tuple(part for part in (n.industry, n.region) if part is not None) for _, n in self.keys),
-            signals=self.signals,
-        )
 
 
 def read_task_panels(
@@ -148,24 +140,28 @@ def make_batch(panels: Mapping[str, Panel]) -> Batch | None:
     first = max(min(panel.months[0] for panel in panels.values()), last - (MOST_MONTHS - 1))
     months = np.arange(first, last + 1)
     keys: list[tuple[str, Node]] = []
-    rows: list[Floats] = []
+    raw, values, scale = [], [], []
     for measure, panel in panels.items():
-        wide = np.full((len(panel.nodes), len(months)), np.nan)
-        kept = panel.months >= first
-        place = (panel.months[kept] - first).astype(np.intp)
-        wide[:, place] = panel.values[:, kept]
         keys += [(measure, node) for node in panel.nodes]
-        rows.append(wide)
-    raw = np.concatenate(rows)
-    values = begun(raw)
+        # The months in which a period ends; all of them but for quarters.
+        ends = np.arange(int((panel.months[-1] - first).astype(int)) % panel.period, len(months), panel.period)
+        told = np.full((len(panel.nodes), len(months)), np.nan)
+        kept = panel.months >= first
+        told[:, (panel.months[kept] - first).astype(np.intp)] = panel.values[:, kept]
+        filled = np.full_like(told, np.nan)
+        filled[:, ends] = begun(told[:, ends])
+        raw.append(told)
+        values.append(filled)
+        scale.append(scale_of(filled[:, ends], SEASON // panel.period))
     return Batch(
         keys=tuple(keys),
         month=last,
         months=months,
-        raw=raw,
-        values=values,
-        scale=scale_of(values),
-        is_positive=np.asarray(np.nan_to_num(raw).min(axis=1) >= 0),
+        raw=np.concatenate(raw),
+        values=np.concatenate(values),
+        scale=np.concatenate(scale),
+        is_positive=np.asarray(np.nan_to_num(np.concatenate(raw)).min(axis=1) >= 0),
+        periods=np.array([panels[measure].period for measure, _ in keys], dtype=np.intp),
     )
 
 
@@ -295,6 +291,9 @@ def _rows_of(
     kept = np.flatnonzero((series >= 0) & begun_by_then)
     steps = np.arange(1, min(horizon, reach) + 1)
     row, step = np.repeat(kept, len(steps)), np.tile(steps, len(kept))
+    # Of a quarter only the month in which it ends is said.
+    is_said = np.isfinite(said[BASELINE][row, step - 1])
+    row, step = row[is_said], step[is_said]
     return {
         "series": series[row],
         "origin": np.full(len(row), number),

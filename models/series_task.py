@@ -57,7 +57,7 @@ class SeriesTask(BaseTask):
     Parameters
     ----------
     measures : tuple of Measure
-        What is counted; a monthly panel of the company's own is forecast beside them.
+        What is counted; a panel of the company's own by month or quarter is forecast beside them.
     levels : tuple of Level
         What is summed over.
     horizon_months : int

@@ -142,7 +142,7 @@ def _series(one: Series, judged: Mapping[str, object] | None, wanted: Wanted) ->
         "coverage_80_high": inside.get("high"),
         "coverage_n": measured["n"] if measured is not None else None,
         "actuals": [{"month": month, "amount": one.actuals[month]} for month in closed],
-        "months": list(one.ahead[: wanted.months]),
+        "months": [month for month in one.ahead if int(str(month["step"])) <= wanted.months],
     }
 
 

@@ -69,8 +69,17 @@ def ledger_rows(forecasts: Sequence[NodeForecast], beside: Beside) -> Iterator[R
     called = {measure: _called(calls, measure, forecasts) for measure, calls in beside.calls.items()}
     for one in forecasts:
         known = beside.closed.get((one.measure, one.node), {})
-        for stretch in stretches(one.months, beside.fiscal_year_starts):
+        for stretch in _stretches(one, beside.fiscal_year_starts):
             yield _row(one, stretch, known, called.get(one.measure, {}), beside)
+
+
+def _stretches(one: NodeForecast, fiscal_year_starts: int) -> Iterator[Stretch]:
+    """What is written of a series; of one by quarter its own quarters, which need not be those of the fiscal year."""
+    if one.period == 1:
+        yield from stretches(one.months, fiscal_year_starts)
+        return
+    for step, last in enumerate(one.months, start=1):
+        yield Stretch(period=Period.QUARTER, first=last - np.timedelta64(one.period - 1, "M"), step=step)
 
 
 def _row(
@@ -81,10 +90,12 @@ def _row(
     beside: Beside,
 ) -> Row:
     ahead = np.flatnonzero((one.months >= stretch.first) & (one.months <= stretch.last))
-    passed = sum(known.get(month, 0.0) for month in stretch.months if month < one.months[0])
+    passed = 0.0
+    if one.period == 1:
+        passed = sum(known.get(month, 0.0) for month in stretch.months if month < one.months[0])
     node_id = one.node.node_id
     cell: Cell = (one.measure, node_id, stretch.period.value, day_of(stretch.first))
-    if stretch.period is Period.MONTH:
+    if stretch.period.n_months == one.period:
         told: Sequence[float] = one.quantiles[ahead[0]].tolist()
     else:
         told = beside.ranges.get(cell, ())

@@ -236,9 +236,10 @@ def _rows(batch: Batch, forecasts: Sequence[NodeForecast]) -> pa.Table:
         for month, value in zip(batch.months[-ACTUAL_MONTHS:], actual, strict=True):
             if np.isfinite(value):
                 rows.append({**shared, "month": day_of(month), "step": 0, "actual": float(value)})
-        for step, month in enumerate(one.months, start=1):
-            said = dict(zip(QUANTILE_COLUMNS, _finite(one.quantiles[step - 1]), strict=True))
-            values = {"expected": float(one.expected[step - 1]), "baseline": float(one.baseline[step - 1])}
+        for place, month in enumerate(one.months):
+            said = dict(zip(QUANTILE_COLUMNS, _finite(one.quantiles[place]), strict=True))
+            values = {"expected": float(one.expected[place]), "baseline": float(one.baseline[place])}
+            step = int((month - batch.month).astype(int))
             rows.append({**shared, "month": day_of(month), "step": step, **values, **said})
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 

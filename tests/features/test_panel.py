@@ -243,6 +243,27 @@ def test_a_panel_of_the_company_is_taken_as_it_is(tmp_path: Path) -> None:
     assert np.isnan(found.series("series:south")[1])
 
 
+def test_a_panel_by_quarter_ends_with_the_last_quarter_that_has_closed(tmp_path: Path) -> None:
+    rows = [
+        {
+            "panel": "trips",
+            "unique_id": "north",
+            "ds": date(2025, month, 1),
+            "frequency": "quarter",
+            "y": float(month),
+            "recorded_at": recorded(date(2025, month, 2)),
+        }
+        for month in (1, 4, 7)
+    ]
+    generation = write(tmp_path, panel=rows)
+    before = panels(generation, end_of_month(np.datetime64("2025-08"), ZONE))["trips"]
+    after = panels(generation, end_of_month(np.datetime64("2025-09"), ZONE))["trips"]
+
+    assert (before.period, before.months.astype(str).tolist()) == (3, ["2025-03", "2025-06"])
+    assert after.months.astype(str).tolist() == ["2025-03", "2025-06", "2025-09"]
+    assert after.series("series:north").tolist() == [1.0, 4.0, 7.0]
+
+
 def test_working_days_of_a_month_know_the_holidays_of_the_country() -> None:
     october = np.array(["2025-10"], "datetime64[M]")
 

@@ -17,6 +17,7 @@ from models.series_histories import Histories
 from models.series_judge import ALL, coverage_of, draw_months, is_tested, judge_replay
 from models.series_learn import learn
 from models.series_points import Batch, Points, choose_origins, make_batch, replay
+from models.series_say import say
 from models.series_task import QUANTILES, SeriesTask
 from models.tasks.sales_forecast import TASK
 
@@ -245,6 +246,47 @@ def test_a_panel_that_ended_long_ago_is_left_out() -> None:
 
     assert found is not None
     assert {measure for measure, _ in found.keys} == {"bookings"}
+
+
+def by_quarter(values: list[float], last: str) -> Panel:
+    months = np.datetime64(last, "M") - 3 * np.arange(len(values))[::-1]
+    node = Node(level=Level.SERIES, series="north")
+    return Panel(measure="trips", months=months, nodes=(node,), values=np.array([values]), period=3)
+
+
+def test_quarters_are_said_in_the_months_in_which_they_end() -> None:
+    year = [10.0, 20.0, 30.0, 40.0]
+    last = FIRST + 35
+    for running, steps in ((0, [3, 6, 9, 12, 15, 18]), (1, [2, 5, 8, 11, 14, 17])):
+        found = make_batch({"bookings": panel(noise(36 + running)), "trips": by_quarter(year * 3, str(last))})
+        assert found is not None
+        said = say(found, PLAIN.candidates, country="CN", horizon=18, seed=1)
+        assert np.isfinite(said["seasonal_naive"][:-1]).all()
+        north = said["seasonal_naive"][-1]
+        assert (np.flatnonzero(np.isfinite(north)) + 1).tolist() == steps
+        assert north[np.isfinite(north)].tolist() == [*year, 10.0, 20.0]
+        assert found.scale[-1] == 0.5 * 25.0
+
+
+def test_replayed_quarters_are_judged_against_their_own_outcomes() -> None:
+    random = np.random.default_rng(3)
+    quarters = (np.tile([10.0, 20.0, 30.0, 40.0], 14) + random.normal(size=56)).tolist()
+    present = make_batch({"trips": by_quarter(quarters, "2025-12")})
+    assert present is not None
+    batches = []
+    for month in choose_origins(present.months, PLAIN):
+        closed = 56 - -(-int((present.month - month).astype(int)) // 3)
+        batch = make_batch({"trips": by_quarter(quarters[:closed], str(month))})
+        assert batch is not None
+        batches.append(batch)
+    points = replay(batches, present, PLAIN, country="CN", seed=1)
+    replayed = learn(points, PLAIN)
+
+    assert sorted(set(points.step.tolist())) == [3, 6, 9, 12, 15, 18]
+    assert np.isfinite(points.outcome).all()
+    assert np.abs(points.said["seasonal_naive"] - points.outcome).max() < 8
+    assert set(replayed.rules) == {("trips", "series", bucket) for bucket in range(4)}
+    assert all(replayed.rules["trips", "series", bucket].radii.n for bucket in range(4))
 
 
 def test_the_task_covers_its_horizon_without_a_gap() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -98,6 +98,23 @@ def test_a_running_quarter_holds_its_closed_months_and_what_is_said_of_the_other
     assert found["month", date(2026, 4, 1)]["quantiles"]["0.9"] == 32.0
     assert len(found) == 5 + 2
     assert {row["committed"] for row in found.values()} == {None}
+
+
+def test_a_series_by_quarter_is_written_by_its_own_quarters_alone(engine: Engine) -> None:
+    north = Node(level=Level.SERIES, series="north")
+    quarters = np.array(["2026-03", "2026-06"], "datetime64[M]")
+    said = replace(forecast(north, "2026-03", [30, 60]), months=quarters, period=3)
+    # A fiscal year from February has other quarters than the series.
+    publish(engine, "r1", [said], Beside(fiscal_year_starts=2))
+    score_closed(engine, came({north: [0, 0, 33]}), record_digest="a", now=NOW)
+    found = rows_of(engine, ForecastRow)
+
+    assert [(row["period"], row["month"], row["step"], row["expected"]) for row in found] == [
+        ("quarter", date(2026, 1, 1), 1, 30.0),
+        ("quarter", date(2026, 4, 1), 2, 60.0),
+    ]
+    assert found[0]["quantiles"]["0.9"] == 32.0
+    assert [row["actual"] for row in rows_of(engine, ForecastScore)] == [33.0]
 
 
 def test_a_row_is_scored_once_and_later_corrections_are_revisions(engine: Engine) -> None:
