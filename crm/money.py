@@ -128,6 +128,11 @@ class Books:
                 return name
         raise NoMeasure(f"{measure.value} needs one of the tables {', '.join(SOURCES[measure])}; none has usable rows")
 
+    def convert(self, amount: Amounts, currency: pa.Array, on: Days) -> Amounts:
+        """Amounts in the reporting currency; arguments and errors of `in_reporting_currency`."""
+        rates = self.tables.get("fx_rates")
+        return in_reporting_currency(amount, currency, on, to=self.currency, rates=rates)
+
 
 def read_books(
     generation: Generation,
@@ -199,22 +204,24 @@ def _first_sales(facts: Facts) -> Facts:
 
 
 def _converted(books: Books, facts: Facts, currency: pa.Array) -> Facts:
-    return replace(facts, amount=in_reporting_currency(books, facts.amount, currency, facts.on))
+    return replace(facts, amount=books.convert(facts.amount, currency, facts.on))
 
 
-def in_reporting_currency(books: Books, amount: Amounts, currency: pa.Array, on: Days) -> Amounts:
+def in_reporting_currency(amount: Amounts, currency: pa.Array, on: Days, *, to: str, rates: pa.Table | None) -> Amounts:
     """Amounts in the reporting currency, at the last rate on or before their day.
 
     Parameters
     ----------
-    books : Books
-        What is known of exchange rates.
     amount : ndarray of int64, shape (n,)
         Hundredths of the unit of its currency.
     currency : pa.StringArray, shape (n,)
         ISO 4217 codes; null or empty is the reporting currency.
     on : ndarray of datetime64[D], shape (n,)
         Days.
+    to : str
+        The reporting currency.
+    rates : pa.Table or None
+        The table `fx_rates` as known.
 
     Raises
     ------
@@ -222,7 +229,7 @@ def in_reporting_currency(books: Books, amount: Amounts, currency: pa.Array, on:
         A currency has no rate by a day.
     """
     said = pc.fill_null(currency, "")
-    is_own = pc.or_(pc.equal(said, ""), pc.equal(said, books.currency))
+    is_own = pc.or_(pc.equal(said, ""), pc.equal(said, to))
     foreign = np.flatnonzero(~is_own.to_numpy(zero_copy_only=False))
     if len(foreign) == 0:
         return amount
@@ -231,20 +238,19 @@ def in_reporting_currency(books: Books, amount: Amounts, currency: pa.Array, on:
     rate = np.empty(len(foreign))
     for code, name in enumerate(coded.dictionary.to_pylist()):
         here = np.flatnonzero(codes == code)
-        days, values = _rates(books, name)
+        days, values = _rates(rates, name)
         place = np.searchsorted(days, on[foreign[here]], side="right") - 1
         if place.min() < 0:
             first = on[foreign[here]][place < 0][0]
-            raise NoRate(f"no rate from {name} to {books.currency} by {first}; add one to fx_rates")
+            raise NoRate(f"no rate from {name} to {to} by {first}; add one to fx_rates")
         rate[here] = values[place]
     found = amount.copy()
     found[foreign] = convert(amount[foreign], rate)
     return found
 
 
-def _rates(books: Books, currency: str) -> tuple[Days, npt.NDArray[np.float64]]:
+def _rates(rows: pa.Table | None, currency: str) -> tuple[Days, npt.NDArray[np.float64]]:
     """The days and rates of a currency, in the order of time."""
-    rows = books.tables.get("fx_rates")
     if rows is None:
         return np.array([], "datetime64[D]"), np.array([])
     # A rate of nothing is none: it would turn an amount into nothing.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,8 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crm.amounts import add_taxes
 from crm.engine import DuckDBEngine
-from crm.money import SOURCES, Measure, NoMeasure, NoRate
+from crm.money import SOURCES, Measure, NoMeasure, in_reporting_currency
+from crm.money_rows import column_of
 from crm.reading import read_as_of
 from crm.store import Generation
 from features.asof import local_days
@@ -30,7 +32,7 @@ class Money:
     Attributes
     ----------
     rows : pa.Table
-        What `features.call_places.Places.levels` reads.
+        What `features.attribution.label_rows` reads.
     on : ndarray of datetime64[D], shape (n_rows,)
         The day; NaT where there is none.
     amount : ndarray of float64, shape (n_rows,)
@@ -60,6 +62,8 @@ class Moment:
         Where days begin.
     currency : str
         The reporting currency.
+    amounts : str
+        With tax (`gross`) or without it (`net`).
     engine : DuckDBEngine
         Open over the same generation.
     """
@@ -68,6 +72,7 @@ class Moment:
     as_of: datetime
     zone: ZoneInfo
     currency: str
+    amounts: Literal["net", "gross"]
     engine: DuckDBEngine
 
     @property
@@ -125,24 +130,9 @@ def _days(rows: pa.Table, name: str, zone: ZoneInfo) -> Days:
 
 def _converted(known: Moment, rows: pa.Table, on: Days) -> Floats:
     """Amounts in hundredths of the reporting currency, at the last rate on or before each day; 0 where unknown."""
-    amount: Floats = pc.fill_null(rows.column("net_amount"), 0).to_numpy().astype(np.float64)
-    named = pc.fill_null(rows.column("currency"), known.currency)
-    for currency in pc.unique(named).to_pylist():
-        if currency == known.currency:
-            continue
-        here = np.flatnonzero(pc.equal(named, currency).to_numpy())
-        days, rates = _rates(known, currency)
-        place = np.searchsorted(days, on[here], side="right")
-        if (place == 0).any():
-            first = on[here][place == 0].min()
-            raise NoRate(f"no rate from {currency} to {known.currency} by {first}; add one to fx_rates")
-        changed = amount[here] * rates[place - 1]
-        # Half a hundredth is rounded away from zero, as in `crm.money`.
-        amount[here] = np.copysign(np.floor(np.abs(changed) + 0.5), changed)
-    return amount
-
-
-def _rates(known: Moment, currency: str) -> tuple[Days, Floats]:
-    rows = known.read("fx_rates")
-    rows = rows.filter(pc.equal(rows.column("currency"), currency)).sort_by("rate_on")
-    return rows.column("rate_on").to_numpy().astype("datetime64[D]"), rows.column("rate").to_numpy()
+    amount = pc.fill_null(column_of(rows, "net_amount"), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    if known.amounts == "gross":
+        amount = add_taxes(amount, column_of(rows, "tax_rate").to_numpy(zero_copy_only=False).astype(np.float64))
+    currency = column_of(rows, "currency")
+    found = in_reporting_currency(amount, currency, on, to=known.currency, rates=known.read("fx_rates"))
+    return found.astype(np.float64)

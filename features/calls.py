@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,16 +19,17 @@ import numpy.typing as npt
 
 from crm.engine import DuckDBEngine
 from crm.store import Generation
+from features.attribution import Owners, label_rows, read_owners
 from features.call_pipeline import Pipeline, read_pipeline
-from features.call_places import NOBODY, Places, read_places
 from features.call_rows import Floats, Moment, Money, read_signed
+from features.nodes import Level, nodes_of
 from features.panel import day_begun, last_closed_month
 
 Months: TypeAlias = npt.NDArray[np.datetime64]
 
 _YEAR = 12
 _HUNDREDTHS = 100
-LEVELS = ("company", "region", "line", "region_line", "team", "rep", "industry", "buyer_type")
+LEVELS = tuple(level for level in Level if level is not Level.SERIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -97,6 +98,7 @@ def read_calls(
     zone: ZoneInfo,
     currency: str,
     engine: DuckDBEngine | None = None,
+    amounts: Literal["net", "gross"] = "net",
 ) -> Calls:
     """The calls of bookings for months, as known at a moment.
 
@@ -114,6 +116,8 @@ def read_calls(
         The reporting currency.
     engine : DuckDBEngine or None
         An open engine over the same generation, for many moments.
+    amounts : str
+        With tax (`gross`) or without it (`net`).
 
     Raises
     ------
@@ -131,22 +135,24 @@ def read_calls(
     with ExitStack() as stack:
         opened = engine or stack.enter_context(generation.engine())
         moment = day_begun(as_of, zone)
-        known = Moment(generation=generation, as_of=moment, zone=zone, currency=currency, engine=opened)
+        known = Moment(
+            generation=generation, as_of=moment, zone=zone, currency=currency, amounts=amounts, engine=opened
+        )
         source, signed = read_signed(known)
-        places = read_places(generation, moment, zone, engine=opened)
+        owners = read_owners(generation, moment, zone, engine=opened)
         pipeline = read_pipeline(known, source, signed)
-    return _calls(asked, last_closed_month(moment, zone), places, signed, pipeline)
+    return _calls(asked, last_closed_month(moment, zone), owners, signed, pipeline)
 
 
-def _calls(months: Months, closed: np.datetime64, places: Places, signed: Money, pipeline: Pipeline | None) -> Calls:
+def _calls(months: Months, closed: np.datetime64, owners: Owners, signed: Money, pipeline: Pipeline | None) -> Calls:
     sums = _Sums()
-    sums.add("signed", places, signed, signed.amount)
+    sums.add("signed", owners, signed, signed.amount)
     if pipeline is not None:
         deals = pipeline.deals
-        sums.add("signed", places, pipeline.waiting, pipeline.waiting.amount)
-        sums.add("weighted", places, deals, deals.amount * pipeline.share)
-        sums.add("commit", places, deals, deals.amount * pipeline.is_commit)
-        sums.add("best", places, deals, deals.amount * pipeline.is_best)
+        sums.add("signed", owners, pipeline.waiting, pipeline.waiting.amount)
+        sums.add("weighted", owners, deals, deals.amount * pipeline.share)
+        sums.add("commit", owners, deals, deals.amount * pipeline.is_commit)
+        sums.add("best", owners, deals, deals.amount * pipeline.is_best)
     # No deals at all, or none ever closed or called: the call is unknown, not the part of it that is signed.
     weighted = np.nan if pipeline is None or pipeline.is_untold else 0.0
     called = np.nan if pipeline is None or not pipeline.is_called else 0.0
@@ -171,18 +177,20 @@ class _Sums:
     """Sums by node and month of several kinds of amounts."""
 
     def __init__(self) -> None:
-        self._parts: list[tuple[str, tuple[str, ...], npt.NDArray[np.int64], Months, Floats]] = []
+        self._parts: list[tuple[str, tuple[str, ...], npt.NDArray[np.intp], Months, Floats]] = []
         self.first = np.datetime64("9999-12", "M")
 
-    def add(self, kind: str, places: Places, money: Money, amount: Floats) -> None:
+    def add(self, kind: str, owners: Owners, money: Money, amount: Floats) -> None:
         """Count amounts at every node of their row."""
         if len(amount) == 0:
             return
         on = money.on.astype("datetime64[M]")
         if kind == "signed":
             self.first = min(self.first, on.min())
-        for level in places.levels(money.rows):
-            self._parts.append((kind, level.names, level.code, on, amount))
+        labels = label_rows(money.rows, owners)
+        for level in LEVELS:
+            nodes, code = nodes_of(level, labels, money.rows.num_rows)
+            self._parts.append((kind, tuple(node.node_id for node in nodes), code, on, amount))
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -198,7 +206,7 @@ class _Sums:
             if what != kind or not names:
                 continue
             place = np.searchsorted(asked, on)
-            here = (code >= 0) & (asked[np.minimum(place, len(asked) - 1)] == on) if len(asked) else code < NOBODY
+            here = (code >= 0) & (asked[np.minimum(place, len(asked) - 1)] == on) if len(asked) else code < -1
             rows = np.array([nodes[name] for name in names])[code[here]]
             np.add.at(found, (rows, place[here]), amount[here])
         return np.asarray(found[:, column] / _HUNDREDTHS)

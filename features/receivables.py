@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from crm.balances import Balances, balances_of
 from crm.chain import Chain, read_chain
-from crm.money import Books, Measure, NoMeasure, in_reporting_currency, measure_facts, read_books
+from crm.money import Books, Measure, NoMeasure, measure_facts, read_books
 from crm.store import Generation
 from features.panel import day_begun, last_closed_month
 
@@ -136,12 +136,12 @@ def _by_month(chain: Chain, balances: Balances, books: Books, last: np.datetime6
     due = np.array([one.claim.due_on or one.claim.since_on for one in known], "datetime64[D]")
     billed = np.array([one.claim.invoice_id is not None for one in known], dtype=np.bool_)
     money = pa.array([one.claim.currency for one in known], pa.string())
-    gross = in_reporting_currency(books, np.array([one.claim.gross for one in known], dtype=np.int64), money, since)
+    gross = books.convert(np.array([one.claim.gross for one in known], dtype=np.int64), money, since)
     parts = [part for part in balances.settled if part.claim_id in place]
     of_claim = np.array([place[part.claim_id or ""] for part in parts], dtype=np.intp)
     paid_on = np.array([chain.receipts[part.receipt_id].received_on for part in parts], "datetime64[D]")
     paid = np.array([part.amount for part in parts], dtype=np.int64)
-    paid = in_reporting_currency(books, paid, money.take(pa.array(of_claim)), since[of_claim])
+    paid = books.convert(paid, money.take(pa.array(of_claim)), since[of_claim])
     cash_on, cash = _cash(books)
     months = _months(since, due, cash_on, last)
     if len(months) == 0:

@@ -277,7 +277,14 @@ def _beside(config: Config, generation: Generation, batch: Batch, forecasts: Seq
     calls: dict[str, Calls] = {}
     try:
         months = np.arange(year, ahead[-1] + 1)
-        told = read_calls(generation, generation.recorded_to, months, zone=zone, currency=config.company.currency)
+        told = read_calls(
+            generation,
+            generation.recorded_to,
+            months,
+            zone=zone,
+            currency=config.company.currency,
+            amounts=config.company.amounts,
+        )
         calls[Measure.BOOKINGS.value] = told
     except (NoMeasure, NoRate) as error:
         # A forecast is not held up by what stands beside it: an open deal may be in a currency without a rate.

@@ -7,18 +7,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from statistics import median
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from crm.money import NoMeasure
+from crm.demo.company import make_company
+from crm.demo.write import write_company
+from crm.money import Measure, NoMeasure
 from crm.schema import SYSTEM_COLUMNS, arrow_type
 from crm.store import Generation, Store
 from crm.tables import table
 from features.call_pipeline import FEWEST_CLOSED
 from features.calls import Calls, read_calls
+from features.nodes import Level
+from features.panel import read_panels
 
 ZONE = ZoneInfo("Asia/Shanghai")
 LONG_AGO = datetime(2020, 1, 1)  # noqa: DTZ001 - the record's timestamps are naive UTC
@@ -284,3 +289,15 @@ def test_a_call_that_nobody_can_make_is_unknown(tmp_path: Path) -> None:
 def test_without_bookings_nothing_is_called(tmp_path: Path) -> None:
     with pytest.raises(NoMeasure, match="bookings"):
         calls(write_tables(tmp_path, reps=[{"rep_id": "R1", "recorded_at": LONG_AGO}]), datetime(2025, 1, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("amounts", ["net", "gross"])
+def test_what_was_signed_is_what_panels_count_at_every_node(tmp_path: Path, amounts: Literal["net", "gross"]) -> None:
+    write_company(make_company("tiny", 6), Store(tmp_path))
+    generation = Store(tmp_path).current()
+    as_of = generation.recorded_to
+    panel = read_panels(generation, [Measure.BOOKINGS], as_of, zone=ZONE, currency="CNY", amounts=amounts)["bookings"]
+    calls = read_calls(generation, as_of, panel.months, zone=ZONE, currency="CNY", amounts=amounts)
+
+    assert {node.level for node in panel.nodes} == set(Level) - {Level.SERIES}
+    assert calls.of("signed", [node.node_id for node in panel.nodes]).tolist() == panel.values.tolist()
