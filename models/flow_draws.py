@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -82,20 +82,14 @@ def draw_flows(
     first = months_of(np.array([state.on]))[0]
     until = int(np.datetime64(int(first) + n_months, "M").astype("datetime64[D]").astype(np.int64))
     nodes = places if places is not None else map_nodes(state.cells)
-    clock = clock_of(state, laws.day_weights, laws.country)
     draws: dict[Measure, list[Floats]] = {}
     parts: dict[Measure, Floats] = {}
-    for begin in range(0, n_draws, CHUNK):
-        n = min(CHUNK, n_draws - begin)
-        own = np.random.default_rng([seed, 99, begin])
-        shock = np.exp(laws.shock * own.normal(size=n) - laws.shock**2 / 2)
-        setting = Setting(state=state, laws=laws, clock=clock, until=until, n_draws=n, shock=shock)
-        chunk_seed = seed * 100_003 + begin
+    for begin, chunk_seed, setting in draw_settings(state, laws, until=until, n_draws=n_draws, seed=seed):
         money = draw_money(setting, draw_signings(setting, chunk_seed), chunk_seed)
         for measure, events in money.items():
             told = events if adjust is None else adjust(measure, events, begin)
             size = {"month": int(first), "n_months": n_months}
-            draws.setdefault(measure, []).append(sum_draws(told, nodes, n_draws=n, **size))
+            draws.setdefault(measure, []).append(sum_draws(told, nodes, n_draws=setting.n_draws, **size))
             share = sum_components(told, nodes, n_draws=n_draws, **size)
             parts[measure] = parts[measure] + share if measure in parts else share
     return FlowDraws(
@@ -104,3 +98,33 @@ def draw_flows(
         draws={measure: np.concatenate(values, axis=2) for measure, values in draws.items()},
         components=parts,
     )
+
+
+def draw_settings(
+    state: FlowState, laws: FlowLaws, *, until: int, n_draws: int, seed: int
+) -> Iterator[tuple[int, int, Setting]]:
+    """The chunks in which draws are made: number of the first draw, random state, and what to draw with.
+
+    Parameters
+    ----------
+    state : FlowState
+        The record at the cutoff.
+    laws : FlowLaws
+        What was learned of it.
+    until : int
+        Day after the horizon.
+    n_draws : int
+        Draws of all chunks together.
+    seed : int
+        Random state of all of them.
+    """
+    clock = clock_of(state, laws.day_weights, laws.country)
+    for begin in range(0, n_draws, CHUNK):
+        n = min(CHUNK, n_draws - begin)
+        own = np.random.default_rng([seed, 99, begin])
+        shock = np.exp(laws.shock * own.normal(size=n) - laws.shock**2 / 2)
+        yield (
+            begin,
+            seed * 100_003 + begin,
+            Setting(state=state, laws=laws, clock=clock, until=until, n_draws=n, shock=shock),
+        )
