@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from crm.app_database import ForecastOverride, ForecastRevision, ForecastRow, ForecastScore
 from models.series_judge import ALL
-from serving.forecast_figures import ByMonth, Group, Place, add_sums, bucket_of, figures_of, sum_names
+from serving.forecast_figures import ByMonth, Group, Place, add_sums, bucket_of, figures_of, in_order, sum_names
 from serving.forecast_scoring import same_cell
 
 Asked: TypeAlias = Select[*tuple[Any, ...]]
@@ -78,18 +78,26 @@ def ledger_figures(engine: Engine, seen: Seen, *, seed: int) -> list[dict[str, o
     seed : int
         Random state of the intervals.
     """
+    return ledger_page(engine, seen, seed=seed, limit=None, offset=0)[1]
+
+
+def ledger_page(
+    engine: Engine, seen: Seen, *, seed: int, limit: int | None, offset: int
+) -> tuple[int, list[dict[str, object]]]:
+    """How many figures there are, and a part of them; `limit` None takes the rest."""
     with Session(engine) as session:
         sums: ByMonth = {}
         for row in session.execute(_summed(seen)):
             place = Place(measure=row[0], level=row[1], period=row[2], step=row[3], month=row[4])
             told = row._mapping
             add_sums(sums, place, {name: int(told[name] or 0) for name in sum_names()})
+        asked = in_order(sums)[offset : None if limit is None else offset + limit]
         runs: dict[Group, set[str]] = {}
         for measure, level, period, step, run_id in session.execute(_runs(seen)):
             for bucket in (ALL, bucket_of(period, step)):
                 runs.setdefault((measure, level, period, bucket), set()).add(run_id)
         revised = {(row[0], row[1], row[2]): row[3] for row in session.execute(revised_counts(seen))}
-    return figures_of(sums, runs, revised, seed=seed)
+    return len(sums), figures_of({group: sums[group] for group in asked}, runs, revised, seed=seed)
 
 
 def last_override(*, by_author: bool = False) -> Subquery:

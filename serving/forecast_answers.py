@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from models.series_forecast import FORECAST, NOTES
 from models.tasks.sales_forecast import TASK
 from serving.access import VisibleReps
-from serving.forecast_accuracy import Seen, ledger_figures
+from serving.forecast_accuracy import Seen, ledger_page
 from serving.forecast_overrides import value_added
 from serving.forecast_table import NODE_PARTS, BadForecast, ForecastTable, Series, read_forecast
 from serving.published import POINTER
@@ -196,10 +196,10 @@ def ledger_answer(
         Random state of the intervals.
     """
     whole = Seen(measure=wanted.measure, level=wanted.level, node_ids=seen_nodes(table, seen))
-    found = ledger_figures(engine, whole, seed=seed)
+    total, found = ledger_page(engine, whole, seed=seed, limit=wanted.limit, offset=wanted.offset)
     return {
-        "ledger_total": len(found),
-        "ledger": found[wanted.offset : wanted.offset + wanted.limit],
+        "ledger_total": total,
+        "ledger": found,
         "overrides": value_added(engine, whole, seed=seed),
     }
 

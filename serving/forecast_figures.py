@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
@@ -92,7 +92,8 @@ def figures_of(
         Random state of the intervals.
     """
     found: list[dict[str, object]] = []
-    for group, months in sorted(sums.items(), key=lambda item: _order(item[0])):
+    for group in in_order(sums):
+        months = sums[group]
         stacked = {name: np.array([float(months[month][name]) for month in sorted(months)]) for name in sum_names()}
         told = {name: float(values.sum()) for name, values in stacked.items()}
         amount = told["amount"] or None
@@ -115,6 +116,11 @@ def figures_of(
             }
         )
     return found
+
+
+def in_order(groups: Iterable[Group]) -> list[Group]:
+    """Groups by measure, level and period, all months ahead together first."""
+    return sorted(groups, key=_order)
 
 
 def _order(group: Group) -> tuple[str, str, str, int, str]:

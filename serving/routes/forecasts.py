@@ -82,7 +82,7 @@ async def read_accuracy(
     service: ServiceOf,
     measure: Measure = None,
     level: LevelName = None,
-    limit: Limit = 500,
+    limit: Limit = 100,
     offset: Offset = 0,
 ) -> Response:
     """The replayed past beside seasonal naive, what was published against what came, and what people's calls added."""
