@@ -177,10 +177,16 @@ def make_projection(S: Sparse, method: Method, residuals: npt.ArrayLike | None =
     ------
     BadHierarchy
         As `reconcile`.
+    ValueError
+        There is no such method.
     """
     from scipy import sparse
 
-    summing = sparse.csr_matrix(S, dtype=np.float64)
+    method = Method(method)
+    # A copy: what the caller holds stays as it is.
+    summing = sparse.csr_matrix(S, dtype=np.float64, copy=True)
+    summing.sum_duplicates()
+    summing.eliminate_zeros()
     aggregates, bottom = _places(summing)
     sums = summing[aggregates]
     weights = weigh_errors(summing, method, residuals)
@@ -203,7 +209,6 @@ def _places(S: Sparse) -> tuple[Ints, Ints]:
         raise BadHierarchy(f"summing matrix: expected nodes and bottom series, came shape {S.shape}")
     if not np.isfinite(S.data).all():
         raise BadHierarchy("summing matrix: a weight is not finite")
-    S.eliminate_zeros()
     single = np.flatnonzero(np.diff(S.indptr) == 1)
     single = single[S.data[S.indptr[single]] == 1.0]
     bottom = np.full(S.shape[1], -1, dtype=np.intp)

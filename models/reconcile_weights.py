@@ -13,8 +13,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 # Fewer moments say nothing about how errors of two nodes go together.
 MIN_RESIDUALS = 3
-# Of the greatest variance; a node that was never wrong may still not be certain.
-_LEAST_VARIANCE = 1e-12
+# Of the least variance above zero: a node that was never wrong is believed, not taken for certain.
+_SURE = 1e-6
 _LEAST_INTENSITY = 1e-6
 
 
@@ -100,7 +100,8 @@ def _checked(residuals: npt.ArrayLike | None, method: Method, n_nodes: int) -> F
 
 
 def _above_zero(variance: Floats) -> Floats:
-    return np.maximum(variance, _LEAST_VARIANCE * (float(variance.max()) or 1.0))
+    positive = variance[variance > 0]
+    return np.where(variance > 0, variance, _SURE * (float(positive.min()) if len(positive) else 1.0))
 
 
 def shrinkage_intensity(residuals: Floats) -> float:

@@ -183,6 +183,31 @@ def test_constant_residuals_of_a_node_do_no_harm() -> None:
         assert np.isfinite(reconcile(base, S, method, residuals)).all()
 
 
+def test_small_nodes_keep_their_own_variance_beside_very_large_ones() -> None:
+    S = sparse.csr_matrix([[1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    size = np.array([[1e10], [1e10], [1.0], [3.0]])
+    residuals = size * np.array([[1.0, -1.0, 1.0, -1.0]])
+    found = reconcile([1e10 + 50.0, 1e10, 20.0, 20.0], S, Method.WLS_VARIANCE, residuals)
+    # What is missing is spread by variance, nearly all of it to the total and the large part.
+    np.testing.assert_allclose(found - [1e10, 1e10, 0, 0], [45.0, 5.0, 20.0, 20.0], atol=1e-5)
+
+
+def test_summing_matrix_of_the_caller_stays_as_it_is() -> None:
+    rows, columns = [0, 0, 1, 2, 2, 0], [0, 1, 0, 1, 1, 1]
+    S = sparse.csr_matrix(sparse.coo_matrix(([1.0, 1.0, 1.0, 0.5, 0.5, 0.0], (rows, columns)), shape=(3, 2)))
+    S.has_canonical_format = False
+    before = S.data.copy()
+    assert reconcile([13.0, 4.0, 6.0], S, Method.OLS).tolist() == pytest.approx([12.0, 5.0, 7.0])
+    np.testing.assert_array_equal(S.data, before)
+
+
+def test_unknown_method_is_refused_and_a_known_one_may_be_written_out() -> None:
+    S = sparse.csr_matrix([[1, 1], [1, 0], [0, 1]])
+    assert reconcile([13.0, 4.0, 6.0], S, "bottom_up").tolist() == [10.0, 4.0, 6.0]
+    with pytest.raises(ValueError, match="is not a valid Method"):
+        reconcile([13.0, 4.0, 6.0], S, "best")
+
+
 def test_projection_answers_one_column_as_it_answers_many() -> None:
     S = make_hierarchy()
     base, residuals = make_forecasts(S)
