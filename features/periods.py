@@ -10,6 +10,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from crm.fiscal import quarter_start, year_start
+
 Months: TypeAlias = npt.NDArray[np.datetime64]
 
 
@@ -72,8 +74,11 @@ def first_month(month: np.datetime64, period: Period, fiscal_year_starts: int = 
     >>> first_month(np.datetime64("2026-03", "M"), Period.QUARTER, 2)
     np.datetime64('2026-02')
     """
-    since = (int(month.astype("datetime64[M]").astype(np.int64)) - (fiscal_year_starts - 1)) % period.n_months
-    return month - np.timedelta64(since, "M")
+    if period is Period.MONTH:
+        return month
+    begin = quarter_start if period is Period.QUARTER else year_start
+    first: np.datetime64 = begin(np.array([month]), fiscal_year_starts)[0]
+    return first
 
 
 def stretches(months: Months, fiscal_year_starts: int = 1) -> Iterator[Stretch]:

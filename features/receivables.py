@@ -85,7 +85,7 @@ def days_outstanding(invoiced: Floats, owed: Floats, *, window: int = _YEAR) -> 
 
     Examples
     --------
-    >>> round(days_outstanding(np.full(12, 100.0), np.full(12, 200.0))[-1], 1)
+    >>> days_outstanding(np.full(12, 100.0), np.full(12, 200.0))[-1].round(1).item()
     60.8
     """
     return _share(_trailing(owed, window) / window * _YEAR_DAYS, _trailing(invoiced, window) * _YEAR / window)
