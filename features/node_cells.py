@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.cells import AXES, Cells
-from features.panel import PARTS_OF, Level, Node
+from features.nodes import PARTS_OF, Level, Node
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from features.business_time import make_business_clock
 from features.flow_rows import FlowState
 from features.node_cells import cells_of
-from features.panel import Node
+from features.nodes import Node
 from models.bridge_agreements import pair_agreements
 from models.bridge_bars import Bar
 from models.bridge_deals import DealPairs, Learned, Part

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from crm.money import Measure
 from features.flow_rows import OPEN, FlowState
-from features.panel import Level, Node
+from features.nodes import Level, Node
 from models.deal_draws import Use, alike, draw_rows, luck_of
 from models.deal_snapshots import snapshots_of, standing_at
 from models.flow_draws import draw_settings

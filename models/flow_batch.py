@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -16,7 +16,7 @@ from crm.store import Generation
 from features.flow_rows import FlowState
 from features.flow_state import read_flow_state
 from models.flow_draws import FlowDraws, draw_flows
-from models.flow_laws import learn_flows
+from models.flow_laws import FlowLaws, learn_flows
 from models.series_points import Batch
 from models.series_task import SeriesTask
 
@@ -31,37 +31,49 @@ def has_pipeline(state: FlowState) -> bool:
     return bool(len(state.deals.name) or len(state.agreements.name))
 
 
-def replay_flows(
-    task: SeriesTask,
-    generation: Generation,
-    as_of: datetime,
-    company: CompanySection,
-    *,
-    seed: int,
-    engine: DuckDBEngine | None = None,
-) -> FlowDraws | None:
-    """The joint sample as it would have been drawn at a moment; None where the record tells no single sales.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FlowOrigin:
+    """The rows of the record at one moment, and what was learned of them by then."""
+
+    state: FlowState
+    laws: FlowLaws
+
+
+def read_flows(
+    generation: Generation, as_of: datetime, company: CompanySection, *, engine: DuckDBEngine | None = None
+) -> FlowOrigin | None:
+    """The rows of the record at a moment and their laws; None where the record tells no single sales.
 
     Parameters
     ----------
-    task : SeriesTask
-        Horizon.
     generation : Generation
         The record.
     as_of : datetime
         The cutoff, with a time zone.
     company : CompanySection
         Time zone, currency, holidays.
-    seed : int
-        Random state.
     engine : DuckDBEngine or None
         An open engine over the same generation, for many cutoffs.
     """
     state = read_flow_state(generation, as_of, zone=company.zone, currency=company.currency, engine=engine)
     if not has_pipeline(state):
         return None
-    laws = learn_flows(state, country=company.holidays)
-    return draw_flows(state, laws, n_months=task.horizon_months, n_draws=REPLAY_DRAWS, seed=seed)
+    return FlowOrigin(state=state, laws=learn_flows(state, country=company.holidays))
+
+
+def replay_flows(task: SeriesTask, origin: FlowOrigin, *, seed: int) -> FlowDraws:
+    """The joint sample as it would have been drawn at a moment, before it is levelled and widened.
+
+    Parameters
+    ----------
+    task : SeriesTask
+        Horizon.
+    origin : FlowOrigin
+        Rows and laws.
+    seed : int
+        Random state.
+    """
+    return draw_flows(origin.state, origin.laws, n_months=task.horizon_months, n_draws=REPLAY_DRAWS, seed=seed)
 
 
 def with_flows(batch: Batch, flows: FlowDraws | None, *, horizon: int) -> Batch:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.bundle import CARD, GOLDEN, MODEL, REPORT, dump, seal_folder, verify_bundle
+from models.joint_rules import JointRules
 from models.predictor import BadBundle
 from models.series_combine import Radii, Rule, combine, floored, spread
 
@@ -51,6 +52,8 @@ class SeriesModel:
         By (measure, level, place of the bucket).
     answers : mapping of (str, str) to str
         By (measure, level): `forecast`, or `base_rate` where seasonal naive answers.
+    joint : JointRules
+        How the joint sample is made coherent and widened; its draws come from the rows of the record when it is made.
     """
 
     task: str
@@ -63,6 +66,7 @@ class SeriesModel:
     rules: Mapping[Cell, Rule]
     baseline_rules: Mapping[Cell, Rule]
     answers: Mapping[tuple[str, str], str]
+    joint: JointRules = field(default_factory=JointRules)
 
     @property
     def horizon(self) -> int:
@@ -145,6 +149,7 @@ def load_series(folder: Path, digest: str | None = None) -> SeriesModel:
             rules=_rules_from(content["rules"]),
             baseline_rules=_rules_from(content["baseline_rules"]),
             answers={(entry["measure"], entry["level"]): entry["status"] for entry in content["answers"]},
+            joint=_joint_from(content["joint"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise BadBundle(f"{folder.name}: {MODEL} cannot be read: {type(error).__name__}") from None
@@ -166,6 +171,7 @@ def _to_json(model: SeriesModel) -> str:
                 {"measure": measure, "level": level, "status": status}
                 for (measure, level), status in sorted(model.answers.items())
             ],
+            "joint": asdict(model.joint),
         }
     )
 
@@ -198,6 +204,24 @@ def _rules_from(entries: list[dict[str, object]]) -> dict[Cell, Rule]:
             radii=Radii(n=int(str(entry["n"])), at=tuple(float(radius) for radius in radii)),
         )
     return found
+
+
+def _joint_from(content: Mapping[str, object]) -> JointRules:
+    methods, residuals, company, part = (
+        content[name] for name in ("methods", "residuals", "company_spread", "part_spread")
+    )
+    assert isinstance(methods, dict)
+    assert isinstance(residuals, dict)
+    assert isinstance(company, dict)
+    assert isinstance(part, dict)
+    return JointRules(
+        methods=methods,
+        residuals={
+            measure: {node: tuple(values) for node, values in nodes.items()} for measure, nodes in residuals.items()
+        },
+        company_spread={measure: tuple(values) for measure, values in company.items()},
+        part_spread={measure: tuple(values) for measure, values in part.items()},
+    )
 
 
 def _golden(model: SeriesModel) -> str:

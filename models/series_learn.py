@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.nodes import Level
-from models.series_candidates import BASELINE
+from models.series_candidates import BASELINE, PIPELINE
 from models.series_combine import (
     PRIOR_POINTS,
     Radii,
@@ -24,6 +24,7 @@ from models.series_combine import (
     widen,
 )
 from models.series_points import Points
+from models.series_stack import stack_shares
 from models.series_task import QUANTILES, SeriesTask
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -168,22 +169,50 @@ def _rules(
 ) -> dict[Cell, Rule]:
     """The rule of every cell from points whose outcome is known."""
     n_buckets = len(task.buckets)
+    weights = _weights(points, task, names, known, outcome)
     rules: dict[Cell, Rule] = {}
     for first in range(0, len(points.cells), n_buckets):
-        weights: dict[str, float] = weigh({name: (1.0, 0) for name in names})
         found: Radii | None = None
         for bucket in range(n_buckets):
             rows = known & (points.cell == first + bucket)
-            if rows.any():
-                weights = weigh(_ratios(points, names, outcome, rows))
             radii = conformal_radii((outcome[rows] - expected[rows]) / points.scale[rows], QUANTILES)
             if radii is None and found is not None:
                 radii = widen(found, _growth(task, bucket))
             found = radii or found
             cell = points.cells[first + bucket]
             factor = factors.get((cell[0], bucket), 1.0)
-            rules[cell] = Rule(weights=weights, factor=factor, radii=radii or Radii(n=0, at=()))
+            rules[cell] = Rule(weights=weights[cell], factor=factor, radii=radii or Radii(n=0, at=()))
     return rules
+
+
+def _weights(
+    points: Points, task: SeriesTask, names: Sequence[str], known: Mask, outcome: Floats
+) -> dict[Cell, dict[str, float]]:
+    """Weights of every cell: among the forecasters of past months by their errors, then the rows against them all."""
+    past = [name for name in names if name != PIPELINE]
+    found: dict[Cell, dict[str, float]] = {}
+    n_buckets = len(task.buckets)
+    for first in range(0, len(points.cells), n_buckets):
+        weights: dict[str, float] = weigh({name: (1.0, 0) for name in past})
+        for bucket in range(n_buckets):
+            rows = known & (points.cell == first + bucket)
+            if rows.any():
+                weights = weigh(_ratios(points, past, outcome, rows))
+            found[points.cells[first + bucket]] = weights
+    if PIPELINE not in names or not np.isfinite(points.said[PIPELINE]).any():
+        return found
+    history = np.full(len(known), np.nan)
+    for place, cell in enumerate(points.cells):
+        here = known & (points.cell == place)
+        if here.any():
+            history[here] = combine({name: values[here] for name, values in points.said.items()}, found[cell])
+    shares = {group: 0.5 for group in {(measure, bucket) for measure, _, bucket in points.cells}}
+    shares |= stack_shares(points, history, known, outcome)
+    return {cell: _stacked(weights, shares[cell[0], cell[2]]) for cell, weights in found.items()}
+
+
+def _stacked(weights: Mapping[str, float], share: float) -> dict[str, float]:
+    return {name: weight * (1 - share) for name, weight in weights.items()} | {PIPELINE: share}
 
 
 def _growth(task: SeriesTask, bucket: int) -> float:

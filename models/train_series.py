@@ -17,7 +17,8 @@ from features.panel import Panel, end_of_month
 from models import champions
 from models.challengers import keep_training, new_place
 from models.champions import bundle_folder
-from models.flow_batch import replay_flows, with_flows
+from models.flow_batch import FlowOrigin, read_flows, replay_flows, with_flows
+from models.joint_learn import learn_joint
 from models.metrics import Interval
 from models.predictor import BadBundle
 from models.registry import Registry, RegistryAway
@@ -60,11 +61,14 @@ class Past:
         The same, side by side.
     batches : tuple of Batch
         One an origin, oldest first, each as known when its last month closed.
+    flows : tuple of FlowOrigin or None
+        The rows of the record at each origin; None where it tells no single sales.
     """
 
     panels: Mapping[str, Panel]
     present: Batch
     batches: tuple[Batch, ...]
+    flows: tuple[FlowOrigin | None, ...]
 
 
 def train_series(
@@ -102,7 +106,7 @@ def train_series(
     points = replay(
         past.batches, past.present, task, country=config.company.holidays, seed=seed, on_progress=on_progress
     )
-    replayed = learn(points, task)
+    rules, replayed = learn_joint(points, learn(points, task), task, past.flows, seed=seed, on_progress=on_progress)
     accuracy = judge_replay(points, replayed, task, seed=seed)
     answers = choose_answers(points, accuracy)
     model = SeriesModel(
@@ -116,6 +120,7 @@ def train_series(
         rules=replayed.rules,
         baseline_rules=replayed.baseline_rules,
         answers=answers,
+        joint=rules,
     )
     report = _report(task, past, points, replayed, accuracy, answers, seed)
     report = replace(report, versus=_versus(config, task, points, replayed, model, seed))
@@ -139,11 +144,18 @@ def read_past(
                 on_progress(f"reading the record as of the end of {month}", 0.0)
             at = end_of_month(month, company.zone)
             batch = read_batch(task, generation, at, company, engine=engine)[1]
-            if batch is not None and PIPELINE in task.candidates:
-                flows = replay_flows(task, generation, at, company, seed=seed, engine=engine)
-                batch = with_flows(batch, flows, horizon=task.horizon_months)
-            found.append(batch)
-    return Past(panels=panels, present=present, batches=tuple(batch for batch in found if batch is not None))
+            if batch is None:
+                continue
+            flows = read_flows(generation, at, company, engine=engine) if PIPELINE in task.candidates else None
+            if flows is not None:
+                batch = with_flows(batch, replay_flows(task, flows, seed=seed), horizon=task.horizon_months)
+            found.append((batch, flows))
+    return Past(
+        panels=panels,
+        present=present,
+        batches=tuple(batch for batch, _ in found),
+        flows=tuple(flows for _, flows in found),
+    )
 
 
 def refused(task: SeriesTask, reason: str, seed: int) -> SeriesReport:
