@@ -118,11 +118,11 @@ def replay_ledger(folder: Path, *, size: str, seed: int, n_quarters: int = N_QUA
     whole = Store(folder / "whole").current()
     promote_plain(config, folder / "bundle")
     ends = datetime(company.ends_on.year, company.ends_on.month, 1, tzinfo=config.company.zone)
-    with _database(config) as engine:
+    with database_of(config) as engine:
         for quarter in range(n_quarters, -1, -1):
             month = (ends.year * 12 + ends.month) - 3 * quarter
             as_of = datetime(month // 12, month % 12 + 1, 3, tzinfo=config.company.zone)
-            _write_as_known(Store(config.record_folder), whole, as_of, config)
+            write_as_known(Store(config.record_folder), whole, as_of, config)
             publish_forecast(config, TASK, engine, now=as_of.astimezone(UTC), by="replay")
         before, told = _rows(engine), ledger_figures(engine, Seen(), seed=1)
         n_edited = _edit(config, folder / "edit", as_of)
@@ -166,7 +166,7 @@ def promote_plain(config: Config, folder: Path) -> None:
     publish(config.champions_folder, TASK.name, folder, version="1")
 
 
-def _write_as_known(store: Store, whole: Generation, as_of: datetime, config: Config) -> None:
+def write_as_known(store: Store, whole: Generation, as_of: datetime, config: Config) -> None:
     """The record as it stood at a moment, as the present one."""
     with whole.engine() as engine, store.writing() as writer:
         for name in whole.tables:
@@ -204,7 +204,8 @@ def _rows(engine: Engine) -> Mapping[tuple[type, str], tuple[object, ...]]:
 
 
 @contextmanager
-def _database(config: Config) -> Iterator[Engine]:
+def database_of(config: Config) -> Iterator[Engine]:
+    """The application database, closed when the block ends."""
     engine = open_database(config.database.url)
     try:
         yield engine

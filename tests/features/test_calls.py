@@ -21,6 +21,7 @@ from crm.schema import SYSTEM_COLUMNS, arrow_type
 from crm.store import Generation, Store
 from crm.tables import table
 from features.call_pipeline import FEWEST_CLOSED
+from features.call_yields import read_yield, scale_call
 from features.calls import Calls, read_calls
 from features.nodes import Level
 from features.panel import read_panels
@@ -301,3 +302,29 @@ def test_what_was_signed_is_what_panels_count_at_every_node(tmp_path: Path, amou
 
     assert {node.level for node in panel.nodes} == set(Level) - {Level.SERIES}
     assert calls.of("signed", [node.node_id for node in panel.nodes]).tolist() == panel.values.tolist()
+
+
+def test_a_call_remembers_what_came_true_at_the_same_point_of_earlier_quarters(tmp_path: Path) -> None:
+    deals, signed = make_history(4)
+    generation = write(tmp_path, deals, signed, datetime(2026, 1, 1))  # noqa: DTZ001
+    at = datetime(2025, 5, 12, 7, 30, tzinfo=UTC)
+    quarter = np.arange("2025-04", "2025-07", dtype="datetime64[M]")
+    came = called = 0.0
+    for back, earlier in ((3, datetime(2025, 2, 12, 7, 30)), (6, datetime(2024, 11, 12, 7, 30))):  # noqa: DTZ001
+        months = quarter - np.timedelta64(back, "M")
+        then, now = calls(generation, earlier, months), calls(generation, at, months)
+        came += (now.of("signed", ["company"]) - then.of("signed", ["company"])).sum()
+        called += (then.of("commit", ["company"]) - then.of("signed", ["company"])).sum()
+    found = read_yield(generation, at, quarter, "commit", zone=ZONE, currency="CNY", n_quarters=2)
+    told = calls(generation, at, quarter)
+
+    assert found == pytest.approx(came / called)
+    scaled = scale_call(told, "commit", found)
+    assert scaled - told.signed == pytest.approx(found * (told.commit - told.signed))
+    first = write_tables(tmp_path / "first", agreements=[agreement_of("2025-05-02")])
+    assert np.isnan(read_yield(first, at, quarter, "commit", zone=ZONE, currency="CNY"))
+
+
+def agreement_of(day: str) -> dict[str, object]:
+    recorded = datetime.fromisoformat(day)
+    return {"agreement_id": day, "signed_on": recorded.date(), "net_amount": 100, "recorded_at": recorded}
