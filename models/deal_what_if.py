@@ -6,7 +6,7 @@ changed is therefore the effect of the question, and no noise of a second simula
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -60,7 +60,8 @@ class Question:
     day : int or None
         An epoch day, for deals that slip or are won.
     net : float or None
-        The amount at which it stands, hundredths; None leaves the present one.
+        The amount at which it stands, and at which a deal that is `WON` is signed, hundredths; None leaves the present
+        one, which is won at a ratio like those of the past.
     """
 
     deal: int
@@ -173,7 +174,7 @@ def open_deal(state: FlowState, name: str) -> int:
 
 
 def ask_what_if(
-    sample: BookingSample, question: Question, *, period: slice, reach: Mapping[str, float] | None = None
+    sample: BookingSample, question: Question, *, period: range, reach: Mapping[str, float] | None = None
 ) -> tuple[WhatIf, ...]:
     """What changes at every node of a deal, the company first.
 
@@ -183,8 +184,8 @@ def ask_what_if(
         The joint draws.
     question : Question
         What is supposed.
-    period : slice
-        Months of the sample over which an amount is to be reached.
+    period : range
+        Months over which an amount is to be reached, 0 being the running one; those before it count as they came.
     reach : mapping of str to float or None
         The amount by node id, hundredths; where none is given, the middle of the draws.
     """
@@ -232,6 +233,7 @@ def draw_deal(setting: Setting, question: Question, seed: int) -> Signings:
     place, draw, signed, net = draw_rows(setting, snapshots, luck)
     if question.fate is Fate.WON and question.day is not None:
         signed = np.full(len(place), max(question.day, state.on))
+        net = net if question.net is None else np.full(len(place), question.net)
     return make_signings(
         setting,
         draw=draw,
@@ -278,9 +280,11 @@ def _company(state: FlowState) -> NodeMap:
     return NodeMap(nodes=(Node(level=Level.COMPANY),), of=np.zeros((1, state.cells.n), dtype=np.int64))
 
 
-def _changed(sample: BookingSample, place: int, change: Floats, period: slice, reach: Mapping[str, float]) -> WhatIf:
+def _changed(sample: BookingSample, place: int, change: Floats, period: range, reach: Mapping[str, float]) -> WhatIf:
     node, draws = sample.places.nodes[place], sample.draws[place]
-    before, after = draws[period].sum(axis=0), (draws + change)[period].sum(axis=0)
+    ahead = slice(max(period.start, 0), period.stop)
+    held = _held(sample, place, period)
+    before, after = (held + one[ahead].sum(axis=0) for one in (draws, draws + change))
     amount = reach.get(node.node_id, float(np.median(before)))
     return WhatIf(
         node=node,
@@ -290,6 +294,14 @@ def _changed(sample: BookingSample, place: int, change: Floats, period: slice, r
         chance_before=float((before >= amount).mean()),
         chance_after=float((after >= amount).mean()),
     )
+
+
+def _held(sample: BookingSample, place: int, period: range) -> float:
+    """What the months of the period before the running one have brought to a node."""
+    rows = sample.state.agreements
+    first, last = (_first_day(sample.month + min(edge, 0)) for edge in (period.start, period.stop))
+    inside = (sample.places.of == place).any(axis=0)[rows.cell] & (rows.signed >= first) & (rows.signed < last)
+    return float(np.round(np.nan_to_num(rows.net[inside])).sum())
 
 
 def _sums(signings: Signings, places: NodeMap, month: int, n_months: int, n_draws: int) -> Floats:
@@ -305,8 +317,3 @@ def _sums(signings: Signings, places: NodeMap, month: int, n_months: int, n_draw
 
 def _first_day(month: int) -> int:
     return int(np.datetime64(month, "M").astype("datetime64[D]").astype(np.int64))
-
-
-def months_named(sample: BookingSample) -> Sequence[np.datetime64]:
-    """The first days of the sample's months."""
-    return [np.datetime64(sample.month + place, "M").astype("datetime64[D]") for place in range(sample.draws.shape[1])]

@@ -23,11 +23,12 @@ from serving.auth import Keyring, declared_scope, require_scopes
 from serving.background import follow
 from serving.door import Documented
 from serving.errors import add_error_handlers
+from serving.flow_views import FlowViews
 from serving.forecast_answers import PublishedForecast
 from serving.guard import Guard, Limits
 from serving.live import Live
 from serving.prediction_log import PredictionLog
-from serving.routes import forecasts, health, models, next_product, predictions, scores
+from serving.routes import bridge, forecasts, health, models, next_product, predictions, scores
 from serving.score_tasks import scored_tasks
 from serving.service import Service
 
@@ -38,6 +39,7 @@ ROUTERS = (
     scores.router,
     next_product.router,
     forecasts.router,
+    bridge.router,
     models.router,
     predictions.router,
 )
@@ -138,6 +140,7 @@ def _make_service(config: Config, clock: Callable[[], datetime]) -> Service:
         predictions=PredictionLog(engine, config.spool_folder),
         live=live,
         forecasts=PublishedForecast(config.forecasts_folder),
+        flows=FlowViews(config),
         clock=clock,
     )
     service.reload()

@@ -16,6 +16,7 @@ from models.task import EntityTask
 from models.tasks.next_product import TASK as NEXT_PRODUCT
 from serving.auth import Keyring
 from serving.errors import log_failure
+from serving.flow_views import FlowViews
 from serving.forecast_answers import PublishedForecast
 from serving.live import Live, State
 from serving.next_lines import NextLines
@@ -44,6 +45,8 @@ class Service:
         The record, the champions and the scores that answer now.
     forecasts : PublishedForecast
         The forecast that answers now.
+    flows : FlowViews
+        The rows of money at any moment.
     clock : callable
         Gives the time, UTC.
     unprepared : mapping of str to str
@@ -61,6 +64,7 @@ class Service:
     predictions: PredictionLog
     live: Live
     forecasts: PublishedForecast
+    flows: FlowViews
     clock: Callable[[], datetime]
     unprepared: dict[str, str] = field(default_factory=dict)
     lacking: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -13,7 +13,9 @@ PACKAGES = ("crm", "features", "models", "planning", "serving")
 NEVER_LEAVES = {
     "features.build.BadSpine": "a fault of ours: callers build spines",
     "features.catalogue.UnknownGroup": "a fault of ours: task files name groups",
+    "features.node_cells.UnknownNode": "becomes what is answered of a node that is not there",
     "features.spec.BadSpec": "a fault of ours: raised while specs are read at import",
+    "models.deal_what_if.NotOpen": "becomes what is answered of a deal that is not there",
     "models.reconcile_nonnegative.NotSolved": "a fault of ours: a covariance that is none",
     "models.reconcile_weights.BadHierarchy": "a fault of ours: callers build hierarchies and base forecasts",
     "models.splits.TooFewRows": "becomes the reason of a refused training",

@@ -32,7 +32,7 @@ from models.flow_draws import draw_flows
 from models.flow_laws import learn_flows
 
 N_MONTHS, N_DRAWS, SEED = 9, 200, 3
-PERIOD = slice(0, 3)
+PERIOD, AHEAD = range(-1, 3), slice(0, 3)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,15 @@ def again(sample: BookingSample, state: FlowState) -> BookingSample:
     return sample_bookings(state, sample.laws, n_months=N_MONTHS, n_draws=N_DRAWS, seed=SEED)
 
 
+def came(state: FlowState) -> float:
+    """Bookings of January, the month before the running one."""
+    rows = state.agreements
+    january = (rows.signed.astype("datetime64[D]") >= np.datetime64("2026-01-01")) & (
+        rows.signed.astype("datetime64[D]") < np.datetime64("2026-02-01")
+    )
+    return float(rows.net[january].sum())
+
+
 def test_the_sample_is_the_one_of_the_joint_forecast(sample: BookingSample) -> None:
     flows = draw_flows(sample.state, sample.laws, n_months=N_MONTHS, n_draws=N_DRAWS, seed=SEED)
     assert flows.places.nodes == sample.places.nodes
@@ -84,9 +93,9 @@ def test_a_lost_deal_changes_what_a_new_simulation_without_it_changes(sample: Bo
     outcome = np.where(np.arange(len(deals.name)) == deal, LOST, deals.outcome)
     closed = np.where(outcome == LOST, np.minimum(deals.closed, sample.state.on), deals.closed)
     simulated = again(sample, replace(sample.state, deals=replace(deals, outcome=outcome, closed=closed)))
-    reached = (simulated.draws[0, PERIOD].sum(axis=0) >= asked.reach).mean()
+    reached = (came(sample.state) + simulated.draws[0, AHEAD].sum(axis=0) >= asked.reach).mean()
     assert abs(reached - asked.chance_after) <= 0.005
-    assert asked.after[PERIOD] == pytest.approx(simulated.draws[0, PERIOD].mean(axis=1), rel=0.005)
+    assert asked.after[AHEAD] == pytest.approx(simulated.draws[0, AHEAD].mean(axis=1), rel=0.005)
     assert (asked.after <= asked.before).all()
     assert asked.chance_after <= asked.chance_before
 
@@ -101,9 +110,9 @@ def test_another_amount_changes_what_a_new_simulation_with_it_changes(sample: Bo
     amount[deal] = net
     moves = {**deals.moves, "amount": Moves(deal=none, day=none, value=amount[:0], first=amount)}
     simulated = again(sample, replace(sample.state, deals=replace(deals, moves=moves)))
-    reached = (simulated.draws[0, PERIOD].sum(axis=0) >= asked.reach).mean()
+    reached = (came(sample.state) + simulated.draws[0, AHEAD].sum(axis=0) >= asked.reach).mean()
     assert abs(reached - asked.chance_after) <= 0.005
-    assert asked.after[PERIOD].sum() > asked.before[PERIOD].sum()
+    assert asked.after[AHEAD].sum() > asked.before[AHEAD].sum()
 
 
 def test_a_deal_that_slips_books_nothing_before_its_new_date(sample: BookingSample, deal: int) -> None:
@@ -122,7 +131,7 @@ def test_a_deal_that_is_won_is_booked_in_every_draw_on_its_day(sample: BookingSa
     gained = won.after - lost.after
     month = int(np.datetime64(day, "D").astype("datetime64[M]").astype(int)) - sample.month
     assert np.flatnonzero(gained > 0.5).tolist() == [month]
-    assert gained[month] == pytest.approx(1_000_000.0, rel=0.35)
+    assert gained[month] == pytest.approx(1_000_000.0)
 
 
 def test_only_the_nodes_of_the_deal_are_told(sample: BookingSample, deal: int) -> None:
