@@ -31,6 +31,10 @@ class Use(IntEnum):
     RATIO = 4
 
 
+# Fewer agreements than this show too little of how sales of a line are paid.
+_FEW = 60
+
+
 def draw_open_deals(setting: Setting, seed: int) -> Signings:
     """Open deals that are won, with the amount they are won at.
 
@@ -184,11 +188,12 @@ def draw_direct(setting: Setting, rng: np.random.Generator) -> Signings:
 
 
 def alike(setting: Setting, cell: Ints, rng: np.random.Generator) -> Ints:
-    """An agreement of the last years that came of a deal of the same line, drawn at random."""
+    """An agreement of the last year that came of a deal of the same line, at random; older ones where few came."""
     agreed, cells = setting.state.agreements, setting.state.cells
-    past = np.flatnonzero((agreed.deal >= 0) & (agreed.signed > setting.state.on - 3 * EXAMPLE_DAYS))
-    if not len(past):
-        past = np.arange(len(agreed.signed))
+    of_deals = np.flatnonzero(agreed.deal >= 0)
+    past = of_deals[agreed.signed[of_deals] > setting.state.on - EXAMPLE_DAYS]
+    if len(past) < _FEW:
+        past = of_deals[-_FEW:] if len(of_deals) else np.arange(len(agreed.signed))
     found = np.full(len(cell), -1)
     line, of = cells.line[cell], cells.line[agreed.cell[past]]
     for name in set(line.tolist()):

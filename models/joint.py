@@ -22,6 +22,7 @@ from models.flow_draws import FlowDraws, draw_flows
 from models.flow_laws import FlowLaws
 from models.flow_nodes import months_of
 from models.joint_levels import Parts, level_factors, make_parts
+from models.joint_reps import rep_luck, rep_places
 from models.joint_rules import JointRules
 from models.money_draws import Events
 
@@ -53,6 +54,8 @@ class Joint:
         Mean and coefficient of variation of the draws of the company and of each part before they were widened.
     parts : Parts
         The parts.
+    rep_luck : mapping of Measure to mapping of str to ndarray of float64, shape (n_months, n_draws)
+        By salesperson, the factors of their own.
     """
 
     nodes: tuple[Node, ...]
@@ -63,6 +66,7 @@ class Joint:
     raw_mean: Mapping[Measure, Floats]
     raw_variation: Mapping[Measure, Floats]
     parts: Parts
+    rep_luck: Mapping[Measure, Mapping[str, Floats]]
 
 
 def draw_joint(
@@ -105,16 +109,22 @@ def draw_joint(
     if Measure.RECEIPTS in factors:
         factors[Measure.RECEIPTS] = _held_to_the_chain(state, parts, plain, factors)
     first = int(plain.month.astype(np.int64))
+    names, rep_of = rep_places(state.cells)
+    luck = {
+        measure: rep_luck(len(names), n_months, n_draws, rules.rep_spread.get(measure.value, 0.0), seed + place)
+        for place, measure in enumerate(plain.draws)
+    }
 
     def adjust(measure: Measure, events: Events, begin: int) -> Events:
         month = months_of(events.day) - first
         inside = np.clip(month, 0, n_months - 1)
-        by = factors[measure][parts.part[events.cell], inside, events.draw + begin]
+        draw = events.draw + begin
+        by = factors[measure][parts.part[events.cell], inside, draw] * luck[measure][rep_of[events.cell], inside, draw]
         amount = _rounded(measure, events.amount * by, seed)
         return Events(draw=events.draw, day=events.day, cell=events.cell, amount=amount, component=events.component)
 
     found = draw_flows(state, laws, n_months=n_months, n_draws=n_draws, seed=seed, adjust=adjust)
-    return _with_to_date(found, plain, parts, to_date)
+    return _with_to_date(found, plain, parts, to_date, luck, names)
 
 
 def _rounded(measure: Measure, amount: Floats, seed: int) -> Floats:
@@ -184,7 +194,14 @@ def _held_to_the_chain(state: FlowState, parts: Parts, plain: FlowDraws, factors
     return by
 
 
-def _with_to_date(found: FlowDraws, plain: FlowDraws, parts: Parts, to_date: Mapping[tuple[str, Node], int]) -> Joint:
+def _with_to_date(
+    found: FlowDraws,
+    plain: FlowDraws,
+    parts: Parts,
+    to_date: Mapping[tuple[str, Node], int],
+    luck: Mapping[Measure, Floats],
+    reps: tuple[str, ...],
+) -> Joint:
     known = list(found.places.nodes)
     extra = sorted({node for _, node in to_date if node not in set(known)}, key=lambda node: node.node_id)
     nodes = (*known, *extra)
@@ -211,4 +228,7 @@ def _with_to_date(found: FlowDraws, plain: FlowDraws, parts: Parts, to_date: Map
         raw_mean=means,
         raw_variation=variations,
         parts=parts,
+        rep_luck={
+            measure: {name: values[place] for place, name in enumerate(reps)} for measure, values in luck.items()
+        },
     )

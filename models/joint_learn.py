@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from crm.money import Measure, minor_units
-from features.nodes import Node
+from features.nodes import Level, Node
 from models.flow_batch import REPLAY_DRAWS, FlowOrigin
 from models.joint import Joint, draw_joint
 from models.joint_levels import make_parts
+from models.joint_reps import SPREADS, choose_spread, held_shares
 from models.joint_rules import JointRules, excess_spread
 from models.reconcile import Method
 from models.reconcile_choose import Origin, choose_method
@@ -36,12 +37,15 @@ class _Seen:
     """What one origin said of one measure, in units; arrays of shape (n_nodes, n_months) over the core nodes.
 
     `base` is the stacked forecast before it was made coherent, `mean` that of the joint sample, `variation` how much
-    its draws vary before they are widened (NaN for regions and lines).
+    its draws vary before they are widened (NaN for regions and lines). `held` is how often ranges of salespeople
+    would have held by spread and month, of `n_reps` of them.
     """
 
     base: Floats
     mean: Floats
     variation: Floats
+    held: Floats
+    n_reps: int
 
 
 def learn_joint(
@@ -75,7 +79,12 @@ def learn_joint(
         return JointRules(), replayed
     core = make_parts(latest.state.cells).nodes
     buckets = [task.bucket_of(step) for step in range(1, task.horizon_months + 1)]
-    expected, quantiles = replayed.expected.copy(), replayed.quantiles.copy()
+    told = replace(
+        replayed,
+        expected=replayed.expected.copy(),
+        quantiles=replayed.quantiles.copy(),
+        zero_share=replayed.zero_share.copy(),
+    )
     seen: list[dict[str, _Seen]] = []
     for number, origin in enumerate(origins):
         if origin is None:
@@ -96,10 +105,10 @@ def learn_joint(
             n_draws=REPLAY_DRAWS,
             seed=seed,
         )
-        _tell(points, rows, joint, expected, quantiles)
-        seen.append(_record(joint, said, core))
+        _tell(points, rows, joint, told)
+        seen.append(_record(points, number, joint, said, core, seed))
     final = _rules_of(points, seen, core, latest, buckets, points.outcome)
-    return final, replace(replayed, expected=expected, quantiles=quantiles)
+    return final, told
 
 
 def _said(points: Points, expected: Floats, rows: npt.NDArray[np.intp], horizon: int) -> dict[tuple[str, Node], Floats]:
@@ -110,23 +119,33 @@ def _said(points: Points, expected: Floats, rows: npt.NDArray[np.intp], horizon:
     return found
 
 
-def _tell(points: Points, rows: npt.NDArray[np.intp], joint: Joint, expected: Floats, quantiles: Floats) -> None:
+def _tell(points: Points, rows: npt.NDArray[np.intp], joint: Joint, told: Replayed) -> None:
     """Overwrite what is said of the points of one origin by what the joint sample says of them."""
     places = {node: place for place, node in enumerate(joint.nodes)}
-    told = {}
+    found = {}
     for measure, draws in joint.draws.items():
         unit = minor_units(measure)
-        told[measure.value] = (draws.mean(axis=2) / unit, np.quantile(draws, QUANTILES, axis=2) / unit)
+        ranges = np.quantile(draws, QUANTILES, axis=2) / unit
+        found[measure.value] = (draws.mean(axis=2) / unit, ranges, (draws <= 0).mean(axis=2))
     for row in rows.tolist():
         measure, node = points.keys[points.series[row]]
         place = places.get(node)
-        if measure in told and place is not None:
+        if measure in found and place is not None:
+            mean, ranges, zero = found[measure]
             step = points.step[row] - 1
-            expected[row] = told[measure][0][place, step]
-            quantiles[row] = told[measure][1][:, place, step]
+            told.expected[row] = mean[place, step]
+            told.quantiles[row] = ranges[:, place, step]
+            told.zero_share[row] = zero[place, step]
 
 
-def _record(joint: Joint, said: dict[tuple[str, Node], Floats], core: Sequence[Node]) -> dict[str, _Seen]:
+def _record(
+    points: Points,
+    number: int,
+    joint: Joint,
+    said: dict[tuple[str, Node], Floats],
+    core: Sequence[Node],
+    seed: int,
+) -> dict[str, _Seen]:
     places = {node: place for place, node in enumerate(joint.nodes)}
     raw = {joint.parts.nodes[0]: 0} | {node: row + 1 for row, node in enumerate(joint.parts.nodes[-joint.parts.n :])}
     found = {}
@@ -141,8 +160,26 @@ def _record(joint: Joint, said: dict[tuple[str, Node], Floats], core: Sequence[N
             base=np.where(np.isfinite(base), base, mean),
             mean=mean,
             variation=np.array([variation[raw[node]] if node in raw else unknown for node in core]),
+            held=(held := _held(points, number, joint, measure, seed))[0],
+            n_reps=held[1],
         )
     return found
+
+
+def _held(points: Points, number: int, joint: Joint, measure: Measure, seed: int) -> tuple[Floats, int]:
+    """How often the ranges of salespeople would have held after an origin, without and with a factor of their own."""
+    places = {node.rep_id: place for place, node in enumerate(joint.nodes) if node.level is Level.REP}
+    n_months = joint.draws[measure].shape[1]
+    outcomes: dict[str, Floats] = {}
+    for row in np.flatnonzero(points.origin == number).tolist():
+        name, node = points.keys[points.series[row]]
+        if name == measure.value and node.rep_id in places and node.rep_id is not None:
+            outcomes.setdefault(node.rep_id, np.full(n_months, np.nan))[points.step[row] - 1] = points.outcome[row]
+    if not outcomes:
+        return np.zeros((len(SPREADS), n_months)), 0
+    unit = minor_units(measure)
+    draws = np.stack([joint.draws[measure][places[name]] / joint.rep_luck[measure][name] / unit for name in outcomes])
+    return held_shares(draws, np.stack(list(outcomes.values())), seed), len(outcomes)
 
 
 def _rules_of(
@@ -159,6 +196,7 @@ def _rules_of(
     residuals: dict[str, dict[str, tuple[float, ...]]] = {}
     company: dict[str, tuple[float, ...]] = {}
     part: dict[str, tuple[float, ...]] = {}
+    rep: dict[str, float] = {}
     for measure in (one.value for one in Measure):
         told = [(number, by[measure]) for number, by in enumerate(seen) if measure in by]
         if not told:
@@ -168,7 +206,12 @@ def _rules_of(
         methods[measure] = choose_method(S, judged, nonnegative=True).method.value if judged else Method.BOTTOM_UP.value
         residuals[measure] = _kept(core, judged)
         company[measure], part[measure] = _spreads([one for _, one in told], came, buckets)
-    return JointRules(methods=methods, residuals=residuals, company_spread=company, part_spread=part)
+        # Months that the company's series knows by now are those that salespeople's ranges are judged on.
+        closed = [np.isfinite(values[0]) for values in came]
+        held = sum((one.held[:, known].sum(axis=1) for (_, one), known in zip(told, closed, strict=True)), np.zeros(1))
+        n = sum(one.n_reps * int(known.sum()) for (_, one), known in zip(told, closed, strict=True))
+        rep[measure] = choose_spread(held, float(n)) if n else 0.0
+    return JointRules(methods=methods, residuals=residuals, company_spread=company, part_spread=part, rep_spread=rep)
 
 
 def _outcomes(points: Points, outcome: Floats, measure: str, number: int, core: Sequence[Node], n: int) -> Floats:

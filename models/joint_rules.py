@@ -32,12 +32,15 @@ class JointRules:
     company_spread, part_spread : mapping of str to tuple of float
         By measure, one a bucket: standard deviation of the log factor that the whole company shares, and of the one
         that each crossing of region and line has of its own, beyond what the draws already spread.
+    rep_spread : mapping of str to float
+        By measure, the same of each salesperson.
     """
 
     methods: Mapping[str, str] = field(default_factory=dict)
     residuals: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
     company_spread: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     part_spread: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    rep_spread: Mapping[str, float] = field(default_factory=dict)
 
     def method(self, measure: str) -> Method:
         """How a measure is reconciled; bottom-up where nothing was chosen."""

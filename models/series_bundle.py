@@ -207,13 +207,14 @@ def _rules_from(entries: list[dict[str, object]]) -> dict[Cell, Rule]:
 
 
 def _joint_from(content: Mapping[str, object]) -> JointRules:
-    methods, residuals, company, part = (
-        content[name] for name in ("methods", "residuals", "company_spread", "part_spread")
+    methods, residuals, company, part, rep = (
+        content[name] for name in ("methods", "residuals", "company_spread", "part_spread", "rep_spread")
     )
     assert isinstance(methods, dict)
     assert isinstance(residuals, dict)
     assert isinstance(company, dict)
     assert isinstance(part, dict)
+    assert isinstance(rep, dict)
     return JointRules(
         methods=methods,
         residuals={
@@ -221,6 +222,7 @@ def _joint_from(content: Mapping[str, object]) -> JointRules:
         },
         company_spread={measure: tuple(values) for measure, values in company.items()},
         part_spread={measure: tuple(values) for measure, values in part.items()},
+        rep_spread={measure: float(value) for measure, value in rep.items()},
     )
 
 
