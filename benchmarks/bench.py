@@ -204,6 +204,8 @@ def require_equal(folder: Path) -> None:
     """Stop when the two sides of a comparison that claims the same numbers do not give them."""
     import lightgbm
 
+    from benchmarks.forecast_speed import require_equal_boosters, require_equal_reconciliation
+
     predictor = load_bundle(folder / "bundle")
     categories = read_categories(folder / "bundle" / "model.json")
     booster = lightgbm.Booster(model_file=str(folder / "bundle" / "booster.txt"))
@@ -216,7 +218,10 @@ def require_equal(folder: Path) -> None:
     column = first_difference(ours.to_pandas(), plain_features)
     if column:
         raise SystemExit(f"the plain way and ours differ in {column}; nothing was timed")
-    _tell(f"equal: {N_RECORDS} probabilities, {ours.num_columns} features of {ours.num_rows:,} rows")
+    require_equal_reconciliation()
+    require_equal_boosters()
+    told = f"{N_RECORDS} probabilities, {ours.num_columns} features of {ours.num_rows:,} rows, forecasts"
+    _tell(f"equal: {told}")
 
 
 def measure(folder: Path, n_rounds: int) -> dict[str, list[dict[str, float | None]]]:
