@@ -198,7 +198,7 @@ def test_two_rows_of_one_month_in_a_panel_of_the_company_are_refused(tmp_path: P
         {"panel": "trips", "unique_id": "north", "ds": day, "frequency": "month", "y": 1.0}
         for day in (date(2026, 1, 1), date(2026, 1, 15), date(2026, 2, 1))
     ]
-    with pytest.raises(TwoRowsAMonth, match=r"panel trips: 1 months .* the first is 2026-01"):
+    with pytest.raises(TwoRowsAMonth, match=r"panel trips: 1 months .* the first ends with 2026-01"):
         read(write(tmp_path, panel=rows))
 
 
