@@ -24,6 +24,7 @@ from serving.background import follow
 from serving.door import Documented
 from serving.errors import add_error_handlers
 from serving.flow_views import FlowViews
+from serving.forecast_accuracy import SummedLedger
 from serving.forecast_answers import PublishedForecast
 from serving.guard import Guard, Limits
 from serving.live import Live
@@ -140,6 +141,7 @@ def _make_service(config: Config, clock: Callable[[], datetime]) -> Service:
         predictions=PredictionLog(engine, config.spool_folder),
         live=live,
         forecasts=PublishedForecast(config.forecasts_folder),
+        ledger=SummedLedger(engine),
         flows=FlowViews(config),
         clock=clock,
     )

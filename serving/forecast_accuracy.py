@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
+from threading import Lock
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -23,11 +25,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from crm.app_database import ForecastOverride, ForecastRevision, ForecastRow, ForecastScore
+from crm.app_database import ForecastOverride, ForecastRevision, ForecastRow, ForecastRun, ForecastScore
 from models.series_judge import ALL
 from serving.forecast_figures import ByMonth, Group, Place, add_sums, bucket_of, figures_of, in_order, sum_names
 from serving.forecast_scoring import same_cell
 
+# Different readers and filters whose sums are kept.
+_MOST_HELD = 200
 Asked: TypeAlias = Select[*tuple[Any, ...]]
 
 
@@ -39,13 +43,16 @@ class Seen:
     ----------
     measure, level : str or None
         Filters.
-    node_ids : collection of str or None
+    node_ids : frozenset of str or None
         The nodes that the caller may see.
+    since : date or None
+        Only periods that begin on this day or later.
     """
 
     measure: str | None = None
     level: str | None = None
-    node_ids: Collection[str] | None = None
+    node_ids: frozenset[str] | None = None
+    since: date | None = None
 
     def conditions(self, kind: Any) -> list[ColumnElement[bool]]:
         """The same as conditions on a table with those columns."""
@@ -56,13 +63,17 @@ class Seen:
             found.append(kind.level == self.level)
         if self.node_ids is not None:
             found.append(kind.node_id.in_(sorted(self.node_ids)))
+        if self.since is not None:
+            found.append(kind.month >= self.since)
         return found
 
     def fits(self, row: ForecastRow) -> bool:
         """Whether one row is summed."""
         asked = ((self.measure, row.measure), (self.level, row.level))
-        return all(one in (None, found) for one, found in asked) and (
-            self.node_ids is None or row.node_id in self.node_ids
+        return (
+            all(one in (None, found) for one, found in asked)
+            and (self.node_ids is None or row.node_id in self.node_ids)
+            and (self.since is None or row.month >= self.since)
         )
 
 
@@ -78,26 +89,81 @@ def ledger_figures(engine: Engine, seen: Seen, *, seed: int) -> list[dict[str, o
     seed : int
         Random state of the intervals.
     """
-    return ledger_page(engine, seen, seed=seed, limit=None, offset=0)[1]
+    return read_sums(engine, seen).figures(seed=seed)
 
 
-def ledger_page(
-    engine: Engine, seen: Seen, *, seed: int, limit: int | None, offset: int
-) -> tuple[int, list[dict[str, object]]]:
-    """How many figures there are, and a part of them; `limit` None takes the rest."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LedgerSums:
+    """The scored rows of the ledger, summed.
+
+    Attributes
+    ----------
+    sums : mapping
+        By measure, level, period and bucket, then by month.
+    runs : mapping
+        By the same, the runs behind them.
+    revised : mapping
+        By measure, level and period, how many outcomes were corrected since.
+    """
+
+    sums: ByMonth
+    runs: Mapping[Group, Collection[str]]
+    revised: Mapping[tuple[str, str, str], int]
+
+    def figures(self, *, seed: int, limit: int | None = None, offset: int = 0) -> list[dict[str, object]]:
+        """The figures of a part of the groups; `limit` None takes the rest."""
+        asked = in_order(self.sums)[offset : None if limit is None else offset + limit]
+        return figures_of({group: self.sums[group] for group in asked}, self.runs, self.revised, seed=seed)
+
+
+def read_sums(engine: Engine, seen: Seen) -> LedgerSums:
+    """The sums of the rows that are seen."""
     with Session(engine) as session:
         sums: ByMonth = {}
         for row in session.execute(_summed(seen)):
             place = Place(measure=row[0], level=row[1], period=row[2], step=row[3], month=row[4])
             told = row._mapping
             add_sums(sums, place, {name: int(told[name] or 0) for name in sum_names()})
-        asked = in_order(sums)[offset : None if limit is None else offset + limit]
         runs: dict[Group, set[str]] = {}
         for measure, level, period, step, run_id in session.execute(_runs(seen)):
             for bucket in (ALL, bucket_of(period, step)):
                 runs.setdefault((measure, level, period, bucket), set()).add(run_id)
         revised = {(row[0], row[1], row[2]): row[3] for row in session.execute(revised_counts(seen))}
-    return len(sums), figures_of({group: sums[group] for group in asked}, runs, revised, seed=seed)
+    return LedgerSums(sums=sums, runs=runs, revised=revised)
+
+
+class SummedLedger:
+    """Keeps the sums that were asked for until the ledger grows: scores are only ever added with a publication.
+
+    Parameters
+    ----------
+    engine : Engine
+        The application database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = Lock()
+        self._mark: tuple[int, int] | None = None
+        self._held: dict[Seen, LedgerSums] = {}
+
+    def read(self, seen: Seen) -> LedgerSums:
+        """The sums of the rows that are seen, from memory while nothing was added."""
+        with Session(self._engine) as session:
+            runs = session.scalar(select(func.count()).select_from(ForecastRun)) or 0
+            calls = session.scalar(select(func.count()).select_from(ForecastOverride)) or 0
+        mark = runs, calls
+        with self._lock:
+            if mark != self._mark or len(self._held) >= _MOST_HELD:
+                self._held = {}
+                self._mark = mark
+            found = self._held.get(seen)
+        if found is None:
+            found = read_sums(self._engine, seen)
+            with self._lock:
+                if mark == self._mark:
+                    self._held[seen] = found
+        return found
 
 
 def last_override(*, by_author: bool = False) -> Subquery:

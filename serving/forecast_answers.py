@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from threading import Lock
 
@@ -14,13 +14,15 @@ from sqlalchemy import Engine
 from models.series_forecast import FORECAST, NOTES
 from models.tasks.sales_forecast import TASK
 from serving.access import VisibleReps
-from serving.forecast_accuracy import Seen, ledger_page
+from serving.forecast_accuracy import Seen, SummedLedger
 from serving.forecast_overrides import value_added
 from serving.forecast_table import NODE_PARTS, BadForecast, ForecastTable, Series, read_forecast
 from serving.published import POINTER
 
 log = structlog.get_logger("serving.forecasts")
 
+# Figures are of what closed in the last two years: what answers today was built in them.
+_YEARS_BACK = 2
 NOTHING_YET = "no forecast was published yet: salescast train sales_forecast, promote, forecast"
 
 
@@ -178,7 +180,7 @@ def backtest_figures(table: ForecastTable, wanted: Wanted) -> list[dict[str, obj
 
 
 def ledger_answer(
-    engine: Engine, table: ForecastTable, seen: VisibleReps, wanted: Wanted, *, seed: int
+    engine: Engine, ledger: SummedLedger, table: ForecastTable, seen: VisibleReps, wanted: Wanted, *, seed: int
 ) -> dict[str, object]:
     """Published forecasts held against what came since, as far as the caller may see, as in `AccuracyAnswer`.
 
@@ -186,6 +188,8 @@ def ledger_answer(
     ----------
     engine : Engine
         The application database.
+    ledger : SummedLedger
+        The sums of it that are kept.
     table : ForecastTable
         The newest forecast, which says who is behind each node.
     seen : VisibleReps
@@ -195,11 +199,13 @@ def ledger_answer(
     seed : int
         Random state of the intervals.
     """
-    whole = Seen(measure=wanted.measure, level=wanted.level, node_ids=seen_nodes(table, seen))
-    total, found = ledger_page(engine, whole, seed=seed, limit=wanted.limit, offset=wanted.offset)
+    told_on = datetime.fromisoformat(table.about.as_of)
+    since = date(told_on.year - _YEARS_BACK, told_on.month, 1)
+    whole = Seen(measure=wanted.measure, level=wanted.level, node_ids=seen_nodes(table, seen), since=since)
+    sums = ledger.read(whole)
     return {
-        "ledger_total": total,
-        "ledger": found,
+        "ledger_total": len(sums.sums),
+        "ledger": sums.figures(seed=seed, limit=wanted.limit, offset=wanted.offset),
         "overrides": value_added(engine, whole, seed=seed),
     }
 

@@ -221,8 +221,8 @@ class AccuracyAnswer(Answer):
     backtest: list[BacktestFigures] = Field(description="By measure, level and months ahead.")
     ledger_total: int = told("Figures that fit the filters.", "符合条件的指标条数。")
     ledger: list[LedgerFigures] = Field(
-        description="By measure, level, period and months ahead, at most `limit` of them; empty until a forecast month "
-        "has closed."
+        description="By measure, level, period and months ahead, at most `limit` of them, of what closed in the last "
+        "two years; empty until a forecast month has closed."
     )
     overrides: list[ValueAdded] = told(
         "What people's own calls added, by author and level.", "人工调整的增值，按人和层级。"

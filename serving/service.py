@@ -17,6 +17,7 @@ from models.tasks.next_product import TASK as NEXT_PRODUCT
 from serving.auth import Keyring
 from serving.errors import log_failure
 from serving.flow_views import FlowViews
+from serving.forecast_accuracy import SummedLedger
 from serving.forecast_answers import PublishedForecast
 from serving.live import Live, State
 from serving.next_lines import NextLines
@@ -45,6 +46,8 @@ class Service:
         The record, the champions and the scores that answer now.
     forecasts : PublishedForecast
         The forecast that answers now.
+    ledger : SummedLedger
+        The sums of what was forecast and what came.
     flows : FlowViews
         The rows of money at any moment.
     clock : callable
@@ -64,6 +67,7 @@ class Service:
     predictions: PredictionLog
     live: Live
     forecasts: PublishedForecast
+    ledger: SummedLedger
     flows: FlowViews
     clock: Callable[[], datetime]
     unprepared: dict[str, str] = field(default_factory=dict)

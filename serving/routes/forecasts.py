@@ -145,7 +145,9 @@ def _accuracy(service: Service, reader: Principal, wanted: Wanted) -> dict[str, 
     return {
         "run_id": table.about.run_id,
         "backtest": backtest_figures(table, wanted),
-        **ledger_answer(service.engine, table, _seen(service, reader), wanted, seed=service.config.seed),
+        **ledger_answer(
+            service.engine, service.ledger, table, _seen(service, reader), wanted, seed=service.config.seed
+        ),
     }
 
 

@@ -17,7 +17,7 @@ from features.nodes import Level, Node
 from features.panel import Panel
 from features.periods import Period, first_month, stretches
 from models.series_forecast import NodeForecast
-from serving.forecast_accuracy import Seen, ledger_figures
+from serving.forecast_accuracy import Seen, SummedLedger, ledger_figures
 from serving.forecast_ledger import Beside, ledger_rows, write_run
 from serving.forecast_overrides import Call, list_overrides, value_added, write_override
 from serving.forecast_recount import recount
@@ -198,6 +198,27 @@ def test_figures_are_the_same_when_they_are_counted_row_by_row(engine: Engine, s
         )
         assert company["n_revised"] == 1
         assert company["n_runs"] == 8
+
+
+def test_sums_are_kept_until_something_is_published_or_called(engine: Engine) -> None:
+    fill(engine)
+    ledger = SummedLedger(engine)
+    first = ledger.read(EVERYTHING)
+
+    assert ledger.read(Seen()) is first
+    assert ledger.read(Seen(level="region")) is not first
+    assert first.figures(seed=1) == ledger_figures(engine, EVERYTHING, seed=1)
+    assert first.figures(seed=1, limit=2, offset=1) == first.figures(seed=1)[1:3]
+    publish(engine, "new", [forecast(EAST, "2026-02", [10])])
+    assert ledger.read(EVERYTHING) is not first
+
+
+def test_what_began_before_a_day_is_left_out(engine: Engine) -> None:
+    fill(engine)
+    late = Seen(since=date(2025, 6, 1))
+    assert ledger_figures(engine, late, seed=1) == recount(engine, late, seed=1)
+    months = {one["period"]: one["n_months"] for one in ledger_figures(engine, late, seed=1) if one["bucket"] == "all"}
+    assert months == {"month": 6, "quarter": 1}
 
 
 def test_value_added_is_the_forecasts_error_less_that_of_the_last_call(engine: Engine) -> None:
