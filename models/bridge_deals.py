@@ -54,7 +54,7 @@ class Status(IntEnum):
 _FIELDS = {
     Part.CLOSE_DATE: ("expected", "tender"),
     Part.AMOUNT: ("amount",),
-    Part.OWNER: ("buyer", "line"),
+    Part.OWNER: ("buyer", "line", "rep"),
     Part.ACTIVITY: ("stage", "since", "category"),
     Part.TIME: ("day",),
 }

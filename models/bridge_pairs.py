@@ -41,7 +41,7 @@ def pair_deals(before: FlowState, after: FlowState, window: Window, members: tup
     event = _events((before, after), (old, new), (said, now))
     # What the second moment tells of the first; whose a deal was is told without a history, and counts as its owner's.
     past = _own_currency(after, new, before.on)
-    past = replace(past, buyer=said.standing.buyer, line=said.standing.line)
+    past = replace(past, **{name: getattr(said.standing, name) for name in ("buyer", "line", "rep")})
     known = replace(said, standing=past)
     # A deal that only one moment knows stands as that one tells it, and of one that ended the end alone is a change.
     known = _where((old >= 0) & (new >= 0), known, said)
@@ -98,7 +98,7 @@ def _nothing(n: int, on: int) -> Side:
     ints, texts = np.full(n, on), np.full(n, "", dtype=object)
     standing = Standing(
         **dict.fromkeys(("deal", "day", "created", "since", "expected", "tender"), ints),
-        **dict.fromkeys(("stage", "category", "origin", "buyer", "line"), texts),
+        **dict.fromkeys(("stage", "category", "origin", "buyer", "line", "rep"), texts),
         amount=np.zeros(n),
     )
     none = np.zeros(n, dtype=np.int64)

@@ -82,7 +82,7 @@ def expected_amounts(rows: Snapshots, laws: FlowLaws) -> Floats:
     ratio = np.ones(len(amount))
     for name, values in laws.amount_ratios.items():
         ratio[rows.facts["stage"] == name] = values.mean()
-    return np.asarray(amount * ratio)
+    return np.asarray(amount * ratio * laws.amount_factors(rows.facts["rep"]))
 
 
 def lag_shares(lags: Ints) -> tuple[Ints, Floats]:

@@ -84,7 +84,8 @@ def draw_rows(setting: Setting, rows: Snapshots, luck: Floats) -> tuple[Ints, In
     lag = _drawn(setting.laws.sign_days, luck[place, Use.SIGN, draw])
     amount = np.where(np.isfinite(rows.amount), rows.amount, rows.usual)[place]
     ratio = _ratios(setting, rows.facts["stage"][place], luck[place, Use.RATIO, draw])
-    return place, draw, setting.clock.day(won_at[place, draw]) + lag, amount * ratio
+    habit = setting.laws.amount_factors(rows.facts["rep"])[place]
+    return place, draw, setting.clock.day(won_at[place, draw]) + lag, amount * ratio * habit
 
 
 def _signed(setting: Setting, closed: Ints, luck: Floats) -> Ints:

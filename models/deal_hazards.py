@@ -117,7 +117,8 @@ def fit_hazards(rows: Snapshots, ends: Ends) -> DealHazards:
     ends : Ends
         What became of them; open ones count as long as they were seen.
     """
-    levels = {name: _levels(values) for name, values in rows.facts.items()}
+    # Reps are told apart afterwards, shrunk to one another: each sells too little for a coefficient of its own.
+    levels = {name: _levels(values) for name, values in rows.facts.items() if name != "rep"}
     codes = encode(rows.facts, levels)
     is_tender = rows.tender != NEVER
     free = np.flatnonzero(~is_tender)

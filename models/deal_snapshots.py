@@ -70,7 +70,7 @@ class Standing:
     ----------
     deal, day, created, since, expected, tender : ndarray of int64
         Which deal, which morning, when it was created, when it came into its stage, and what is promised.
-    stage, category, origin, buyer, line : ndarray of str
+    stage, category, origin, buyer, line, rep : ndarray of str
         As they stood.
     amount : ndarray of float64
         As it stood, NaN where none was named.
@@ -87,6 +87,7 @@ class Standing:
     origin: Names
     buyer: Names
     line: Names
+    rep: Names
     amount: Floats
 
 
@@ -113,6 +114,7 @@ def standing_at(state: FlowState, deal: Ints, day: Ints) -> Standing:
         origin=deals.origin[deal],
         buyer=_text(cells.buyer_type[deals.cell[deal]]),
         line=_text(cells.line[deals.cell[deal]]),
+        rep=_text(cells.rep_id[deals.cell[deal]]),
         amount=deals.moves["amount"].at(deal, day).astype(np.float64),
     )
 
@@ -141,6 +143,7 @@ def snapshots_of(rows: Standing, clock: BusinessClock, usual: float) -> Snapshot
         "origin": rows.origin,
         "buyer": rows.buyer,
         "line": rows.line,
+        "rep": rows.rep,
     }
     waits = (rows.tender != NEVER) & (rows.tender >= rows.day - TENDER_DAYS)
     return Snapshots(

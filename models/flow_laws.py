@@ -12,9 +12,10 @@ import numpy.typing as npt
 from features.business_time import BusinessClock, learn_day_weights, make_business_clock
 from features.flow_rows import NEVER, WON, FlowState
 from models.deal_hazards import DealHazards, fit_hazards
-from models.deal_snapshots import ends_of, past_snapshots
+from models.deal_snapshots import Ends, Snapshots, ends_of, past_snapshots
 from models.payment_laws import PaymentLaws, learn_payments
 from models.renewal_laws import RenewalLaws, learn_renewals
+from models.rep_habits import learn_amount_habits, with_habits
 from models.win_shock import learn_shock
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -42,7 +43,9 @@ class FlowLaws:
     hazards : DealHazards
         How open deals end.
     amount_ratios : mapping of str to ndarray of float64
-        By stage: final over present amount of deals that were won.
+        By stage: final over present amount of deals that were won, less what is their salespeople's habit.
+    rep_ratios : mapping of str to float
+        By salesperson: the factor on those ratios, shrunk to 1; empty where nobody's habits are corrected.
     sign_days : ndarray of int64
         Days from the win to the signature.
     renewals : RenewalLaws
@@ -59,11 +62,16 @@ class FlowLaws:
     country: str
     hazards: DealHazards
     amount_ratios: Mapping[str, Floats]
+    rep_ratios: Mapping[str, float]
     sign_days: Ints
     renewals: RenewalLaws
     bill_lags: Mapping[str, Ints]
     payments: PaymentLaws
     shock: float
+
+    def amount_factors(self, rep: Names) -> Floats:
+        """What the amounts of salespeople's deals are multiplied by, shape (n,)."""
+        return np.array([self.rep_ratios.get(name, 1.0) for name in rep.tolist()], dtype=np.float64)
 
 
 def clock_of(state: FlowState, day_weights: Mapping[str, float], country: str) -> BusinessClock:
@@ -78,7 +86,7 @@ def first_day(state: FlowState) -> int:
     return min((int(one.min()) for one in days if len(one)), default=state.on - 1)
 
 
-def learn_flows(state: FlowState, *, country: str) -> FlowLaws:
+def learn_flows(state: FlowState, *, country: str, corrects_reps: bool = True) -> FlowLaws:
     """The laws of the money as the record shows them.
 
     Parameters
@@ -87,6 +95,9 @@ def learn_flows(state: FlowState, *, country: str) -> FlowLaws:
         As known at the cutoff.
     country : str
         Holiday calendar.
+    corrects_reps : bool
+        Whether salespeople's habits are learned: their amounts, wins and losses against what is usual. Without it
+        every deal is taken at the company's habits.
     """
     deals = state.deals
     moved = np.concatenate([deals.moves["stage"].day, deals.closed[deals.closed < state.on]])
@@ -95,25 +106,40 @@ def learn_flows(state: FlowState, *, country: str) -> FlowLaws:
     clock = clock_of(state, weights, country)
     rows = past_snapshots(state, clock, every_days=EVERY_DAYS, years=YEARS)
     ends = ends_of(state, rows, clock)
-    won = np.flatnonzero(ends.outcome == WON)
-    ratio = deals.amount[rows.deal[won]] / rows.amount[won]
-    stage = rows.facts["stage"][won]
-    usable = np.isfinite(ratio) & (ratio > 0)
-    ratios = {name: np.sort(ratio[usable & (stage == name)]) for name in sorted(set(stage[usable].tolist()))}
+    ratios, habits = _amount_ratios(state, rows, ends, corrects_reps=corrects_reps)
     hazards = fit_hazards(rows, ends)
+    shock = learn_shock(state, hazards, clock)
+    if corrects_reps:
+        hazards = with_habits(hazards, rows, ends)
     tendered = np.flatnonzero((deals.outcome == WON) & (deals.tender != NEVER) & (deals.closed > deals.tender - 30))
     lags = np.sort((deals.closed - deals.tender)[tendered])
     return FlowLaws(
         day_weights=weights,
         country=country,
         hazards=replace(hazards, tender_lags=lags),
-        amount_ratios={name: values for name, values in ratios.items() if len(values) >= 5},
+        amount_ratios=ratios,
+        rep_ratios=habits,
         sign_days=_sign_days(state),
         renewals=learn_renewals(state.agreements, state.on),
         bill_lags=_bill_lags(state),
         payments=learn_payments(state),
-        shock=learn_shock(state, hazards, clock),
+        shock=shock,
     )
+
+
+def _amount_ratios(
+    state: FlowState, rows: Snapshots, ends: Ends, *, corrects_reps: bool
+) -> tuple[dict[str, Floats], dict[str, float]]:
+    """Final over present amounts by stage, and the factor of each salesperson on them."""
+    won = np.flatnonzero(ends.outcome == WON)
+    ratio = state.deals.amount[rows.deal[won]] / rows.amount[won]
+    usable = np.flatnonzero(np.isfinite(ratio) & (ratio > 0))
+    past, ratio = rows.take(won[usable]), ratio[usable]
+    habits = learn_amount_habits(past, ratio) if corrects_reps else {}
+    own = np.array([habits.get(name, 1.0) for name in past.facts["rep"].tolist()], dtype=np.float64)
+    stage = past.facts["stage"]
+    ratios = {name: np.sort((ratio / own)[stage == name]) for name in sorted(set(stage.tolist()))}
+    return {name: values for name, values in ratios.items() if len(values) >= 5}, habits
 
 
 def _bill_lags(state: FlowState) -> dict[str, Ints]:

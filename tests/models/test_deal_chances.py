@@ -39,6 +39,7 @@ def made_laws(sign_days: list[int], tender_lags: list[int]) -> FlowLaws:
             n_won=50,
             usual=700.0,
         ),
+        rep_ratios={"R1": 0.8},
         amount_ratios={"early": np.array([0.5, 0.9]), "late": np.array([1.0, 1.1])},
         sign_days=np.array(sign_days, dtype=np.int64),
         renewals=RenewalLaws(chance={}, lags=none, ratios={}, cancels=0.0),
@@ -53,7 +54,7 @@ def deals(tender: list[int]) -> Snapshots:
     return Snapshots(
         deal=np.arange(3),
         day=np.full(3, ON),
-        facts={"stage": stage},
+        facts={"stage": stage, "rep": np.array(["R1", "R2", ""], dtype=object)},
         amount=np.array([1000.0, 2000.0, np.nan]),
         tender=np.array(tender),
         usual=700.0,
@@ -125,6 +126,6 @@ def test_one_deal_less_leaves_the_luck_of_the_others() -> None:
 
 def test_a_deal_without_an_amount_is_expected_at_the_usual_one() -> None:
     laws = made_laws([0], [])
-    assert expected_amounts(deals([NEVER] * 3), laws) == pytest.approx([700.0, 2100.0, 700.0])
-    without = replace(laws, amount_ratios={})
+    assert expected_amounts(deals([NEVER] * 3), laws) == pytest.approx([560.0, 2100.0, 700.0])
+    without = replace(laws, amount_ratios={}, rep_ratios={})
     assert expected_amounts(deals([NEVER] * 3), without) == pytest.approx([1000.0, 2000.0, 700.0])
