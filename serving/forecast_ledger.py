@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from math import isfinite
 from typing import TypeAlias
 
 import numpy as np
@@ -25,6 +26,7 @@ from models.series_forecast import NodeForecast
 from models.series_task import QUANTILES
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+Months: TypeAlias = npt.NDArray[np.datetime64]
 # Measure, node, period and first month.
 Cell: TypeAlias = tuple[str, str, str, date]
 Row: TypeAlias = dict[str, object]
@@ -66,79 +68,108 @@ def ledger_rows(forecasts: Sequence[NodeForecast], beside: Beside) -> Iterator[R
     beside : Beside
         What was known beside it.
     """
-    called = {measure: _called(calls, measure, forecasts) for measure, calls in beside.calls.items()}
+    cuts: dict[tuple[int, int, int], tuple[_Cut, ...]] = {}
+    called = {measure: _Called(calls) for measure, calls in beside.calls.items()}
     for one in forecasts:
-        known = beside.closed.get((one.measure, one.node), {})
-        for stretch in _stretches(one, beside.fiscal_year_starts):
-            yield _row(one, stretch, known, called.get(one.measure, {}), beside)
+        # Most series have the same months ahead; they are cut into periods once.
+        key = one.period, int(one.months[0].astype(np.int64)) if len(one.months) else 0, len(one.months)
+        if key not in cuts:
+            cuts[key] = tuple(_cut(one.months, stretch) for stretch in _stretches(one, beside.fiscal_year_starts))
+        yield from _rows(one, cuts[key], called.get(one.measure), beside)
 
 
 def _stretches(one: NodeForecast, fiscal_year_starts: int) -> Iterator[Stretch]:
     """What is written of a series; of one by quarter its own quarters, which need not be those of the fiscal year."""
     if one.period == 1:
-        yield from stretches(one.months, fiscal_year_starts)
+        if len(one.months):
+            yield from stretches(one.months, fiscal_year_starts)
         return
     for step, last in enumerate(one.months, start=1):
         yield Stretch(period=Period.QUARTER, first=last - np.timedelta64(one.period - 1, "M"), step=step)
 
 
-def _row(
-    one: NodeForecast,
-    stretch: Stretch,
-    known: Mapping[np.datetime64, float],
-    called: Mapping[str, Mapping[str, Mapping[np.datetime64, float]]],
-    beside: Beside,
-) -> Row:
-    ahead = np.flatnonzero((one.months >= stretch.first) & (one.months <= stretch.last))
-    passed = 0.0
-    if one.period == 1:
-        passed = sum(known.get(month, 0.0) for month in stretch.months if month < one.months[0])
-    node_id = one.node.node_id
-    cell: Cell = (one.measure, node_id, stretch.period.value, day_of(stretch.first))
-    if stretch.period.n_months == one.period:
-        told: Sequence[float] = one.quantiles[ahead[0]].tolist()
-    else:
-        told = beside.ranges.get(cell, ())
-    calls = {
-        column: _total(called.get(column, {}).get(node_id, {}).get(month) for month in stretch.months)
-        for column in CALLED
-    }
-    return {
-        **dict(zip(("measure", "node_id", "period", "month"), cell, strict=True)),
-        "level": one.node.level.value,
-        "step": stretch.step,
-        "status": one.status,
-        "expected": round(passed + float(one.expected[ahead].sum()), 2),
-        "baseline": round(passed + float(one.baseline[ahead].sum()), 2),
-        "quantiles": {
-            f"{share:g}": round(float(value), 2)
-            for share, value in zip(QUANTILES, told or [np.nan] * len(QUANTILES), strict=True)
-            if np.isfinite(value)
-        },
-        **calls,
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cut:
+    """Where a period lies in the months ahead."""
+
+    stretch: Stretch
+    begins_on: date
+    ahead: slice
+    passed: tuple[np.datetime64, ...]
 
 
-def _called(
-    calls: Calls, measure: str, forecasts: Sequence[NodeForecast]
-) -> dict[str, dict[str, dict[np.datetime64, float]]]:
-    """By column of the ledger and node, each call by month."""
-    nodes = [one.node.node_id for one in forecasts if one.measure == measure]
-    return {
-        column: {
-            node: dict(zip(calls.months, row.tolist(), strict=True))
-            for node, row in zip(nodes, calls.of(name, nodes), strict=True)
+def _cut(months: Months, stretch: Stretch) -> _Cut:
+    inside = np.flatnonzero((months >= stretch.first) & (months <= stretch.last))
+    return _Cut(
+        stretch=stretch,
+        begins_on=day_of(stretch.first),
+        ahead=slice(int(inside[0]), int(inside[-1]) + 1),
+        passed=tuple(month for month in stretch.months if month < months[0]),
+    )
+
+
+class _Called:
+    """The calls of one measure by period, summed once for all nodes."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._held: dict[tuple[str, date], dict[str, dict[str, float | None]]] = {}
+
+    def of(self, node_id: str, cut: _Cut) -> dict[str, float | None]:
+        """By column of the ledger, what was called of a node; None where nobody could say."""
+        held = self._held.setdefault((cut.stretch.period.value, cut.begins_on), {})
+        if not held:
+            held |= self._sums(self._calls.nodes, cut)
+        # The record has nothing of this node: what is said of it is the same for all such nodes of a level.
+        absent = f"{node_id.partition(':')[0]}:"
+        if node_id not in held and absent not in held:
+            held |= self._sums((absent,), cut)
+        return held.get(node_id) or held[absent]
+
+    def _sums(self, node_ids: Sequence[str], cut: _Cut) -> dict[str, dict[str, float | None]]:
+        kept = np.isin(self._calls.months, cut.stretch.months)
+        is_whole = int(kept.sum()) == cut.stretch.period.n_months
+        sums = {column: self._calls.of(name, node_ids)[:, kept].sum(axis=1).tolist() for column, name in CALLED.items()}
+        return {
+            node: {column: _told(values[place]) if is_whole else None for column, values in sums.items()}
+            for place, node in enumerate(node_ids)
         }
-        for column, name in CALLED.items()
-    }
 
 
-def _total(values: Iterable[float | None]) -> float | None:
-    """The sum in whole hundredths; None where one is unknown."""
-    told = list(values)
-    if any(value is None or not np.isfinite(value) for value in told):
-        return None
-    return round(float(sum(value for value in told if value is not None)), 2)
+_NOBODY: Mapping[str, None] = dict.fromkeys(CALLED)
+
+
+def _rows(one: NodeForecast, cuts: Sequence[_Cut], called: _Called | None, beside: Beside) -> Iterator[Row]:
+    known = beside.closed.get((one.measure, one.node), {}) if one.period == 1 else {}
+    node_id, shares = one.node.node_id, [f"{share:g}" for share in QUANTILES]
+    expected, baseline, quantiles = one.expected.tolist(), one.baseline.tolist(), one.quantiles.tolist()
+    for cut in cuts:
+        period, ahead = cut.stretch.period, cut.ahead
+        passed = sum(known.get(month, 0.0) for month in cut.passed)
+        if period.n_months == one.period:
+            told: Sequence[float] = quantiles[ahead.start]
+        else:
+            told = beside.ranges.get((one.measure, node_id, period.value, cut.begins_on), ())
+        yield {
+            "measure": one.measure,
+            "node_id": node_id,
+            "period": period.value,
+            "month": cut.begins_on,
+            "level": one.node.level.value,
+            "step": cut.stretch.step,
+            "status": one.status,
+            "expected": round(passed + sum(expected[ahead]), 2),
+            "baseline": round(passed + sum(baseline[ahead]), 2),
+            "quantiles": {
+                share: round(value, 2) for share, value in zip(shares, told, strict=bool(told)) if isfinite(value)
+            },
+            **(called.of(node_id, cut) if called is not None else _NOBODY),
+        }
+
+
+def _told(amount: float) -> float | None:
+    """An amount in whole hundredths; None where it is unknown."""
+    return round(amount, 2) if isfinite(amount) else None
 
 
 def day_of(month: np.datetime64) -> date:

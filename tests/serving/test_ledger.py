@@ -13,6 +13,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from crm.app_database import ForecastOverride, ForecastRevision, ForecastRow, ForecastRun, ForecastScore, open_database
+from features.calls import Calls
 from features.nodes import Level, Node
 from features.panel import Panel
 from features.periods import Period, first_month, stretches
@@ -97,6 +98,32 @@ def test_a_running_quarter_holds_its_closed_months_and_what_is_said_of_the_other
     assert found["quarter", date(2026, 4, 1)]["expected"] == 120.0
     assert found["month", date(2026, 4, 1)]["quantiles"]["0.9"] == 32.0
     assert len(found) == 5 + 2
+    assert {row["committed"] for row in found.values()} == {None}
+
+
+def test_calls_stand_beside_every_period_they_cover(engine: Engine) -> None:
+    months = np.datetime64("2026-01", "M") + np.arange(5)
+    said = np.array([[1.0, 2.0, 4.0, 8.0, 16.0], [10.0, 10.0, 10.0, 10.0, np.nan]])
+    calls = Calls(
+        nodes=("company", "region:East"),
+        months=months,
+        signed=said,
+        stage_weighted=said,
+        commit=np.full((2, 5), np.nan),
+        best_case=said,
+        last_year=said,
+        last_year_grown=said,
+    )
+    told = [forecast(node, "2026-02", [10, 20, 30, 40]) for node in (COMPANY, EAST, WEST)]
+    publish(engine, "r1", told, Beside(calls={"bookings": calls}))
+    found = {(row["node_id"], row["period"], row["month"].month): row for row in rows_of(engine, ForecastRow)}
+
+    assert found["company", "quarter", 1]["stage_weighted"] == 7.0
+    assert found["company", "month", 5]["stage_weighted"] == 16.0
+    assert found["region:East", "quarter", 1]["stage_weighted"] == 30.0
+    assert found["region:East", "month", 5]["stage_weighted"] is None
+    # The record has nothing of the west, which is a call of nothing; nobody called anything commit.
+    assert found["region:West", "quarter", 1]["stage_weighted"] == 0.0
     assert {row["committed"] for row in found.values()} == {None}
 
 
