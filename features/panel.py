@@ -33,6 +33,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Months: TypeAlias = npt.NDArray[np.datetime64]
 Places: TypeAlias = npt.NDArray[np.intp]
 
+_YEAR = 12
+
 _MOMENT = timedelta(milliseconds=1)
 
 
@@ -214,6 +216,10 @@ def sum_parts(
     closed = np.flatnonzero(months <= last)
     if len(closed) == 0:
         return None
+    if measure is Measure.NEW_CUSTOMERS:
+        closed = closed[months[closed] >= _first_sure_month(int(months[closed].min()), last)]
+        if len(closed) == 0:
+            return None
     first = int(months[closed].min())
     amount, place = parts.amount[closed], months[closed] - first
     labels = {name: own.take(closed) for name, own in parts.labels.items()}
@@ -233,6 +239,15 @@ def sum_parts(
         silent=silent,
         unassigned=float(size[lost].sum() / size.sum()) if size.any() else 0.0,
     )
+
+
+def _first_sure_month(first: int, last: int) -> int:
+    """The month from which a first sale on record is the customer's first: a year after the record begins.
+
+    Who buys in the first year may have bought before it, and most have. A record of less than two years tells all it
+    has.
+    """
+    return first + _YEAR if last - first + 1 >= 2 * _YEAR else first
 
 
 def _sums_of(

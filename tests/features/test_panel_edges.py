@@ -228,3 +228,16 @@ def test_a_deal_that_closes_in_the_future_is_not_sold_yet(tmp_path: Path) -> Non
     assert read(generation)["bookings"].series("company").tolist() == [70.0, 0.0]
     rows = [signed("G1", later, 10, recorded_at=noon(date(2026, 1, 1)))]
     assert read(write(tmp_path / "signed", agreements=rows)) == {}
+
+
+def test_nobody_is_called_new_in_the_first_year_of_a_record(tmp_path: Path) -> None:
+    sold = [(date(2024, 1, 5), "A1"), (date(2024, 2, 5), "A2"), (date(2025, 3, 5), "A1"), (date(2025, 4, 5), "A3")]
+    rows = [signed(f"G{n}", day, 10, account_id=account) for n, (day, account) in enumerate(sold)]
+    generation = write(tmp_path, agreements=rows)
+
+    told = read(generation)["new_customers"]
+    assert told.months[0] == np.datetime64("2025-04", "M")
+    assert told.series("company").sum() == 1.0
+    # Short of two years the record tells all it has, sure or not.
+    early = read(generation, datetime(2025, 5, 10, tzinfo=UTC))["new_customers"]
+    assert early.series("company").sum() == 3.0
