@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
@@ -15,6 +16,7 @@ from crm.money import minor_units
 from crm.store import Generation
 from features.flow_rows import FlowState
 from features.flow_state import read_flow_state
+from features.nodes import Node
 from models.flow_draws import FlowDraws, draw_flows
 from models.flow_laws import FlowLaws, learn_flows
 from models.series_points import Batch
@@ -76,31 +78,42 @@ def replay_flows(task: SeriesTask, origin: FlowOrigin, *, seed: int) -> FlowDraw
     return draw_flows(origin.state, origin.laws, n_months=task.horizon_months, n_draws=REPLAY_DRAWS, seed=seed)
 
 
-def with_flows(batch: Batch, flows: FlowDraws | None, *, horizon: int) -> Batch:
-    """A batch that knows what the joint sample says of its series.
+def with_flows(
+    batch: Batch,
+    flows: FlowDraws,
+    *,
+    horizon: int,
+    to_date: Mapping[tuple[str, Node], int] | None = None,
+    elapsed: float = 0.0,
+) -> Batch:
+    """A batch that knows what the joint sample says of its series, and how far the running month has come.
 
     Parameters
     ----------
     batch : Batch
         Series as known at a cutoff.
-    flows : FlowDraws or None
+    flows : FlowDraws
         Drawn at the same cutoff.
     horizon : int
         Months ahead.
+    to_date : mapping of (str, Node) to int, or None
+        What the running month has brought already, hundredths; None at the beginning of a month.
+    elapsed : float
+        How much of the running month's business time has passed.
     """
-    if flows is None:
-        return batch
     places = {node: place for place, node in enumerate(flows.places.nodes)}
-    ahead = batch.month + np.arange(1, horizon + 1)
-    month = (ahead - flows.month).astype(np.int64)
+    month = (batch.month + np.arange(1, horizon + 1) - flows.month).astype(np.int64)
+    told = {measure.value: draws.mean(axis=2) / minor_units(measure) for measure, draws in flows.draws.items()}
+    units = {measure.value: minor_units(measure) for measure in flows.draws}
     found = np.full((len(batch.keys), horizon), np.nan)
-    means = {measure: draws.mean(axis=2) / minor_units(measure) for measure, draws in flows.draws.items()}
-    told = {measure.value: values for measure, values in means.items()}
+    brought = np.full(len(batch.keys), np.nan)
     for row, (measure, node) in enumerate(batch.keys):
-        if measure not in told:
+        if measure not in told or batch.periods[row] != 1:
             continue
         place = places.get(node)
         kept = (month >= 0) & (month < told[measure].shape[1])
         # A node of which no row is left expects nothing, as long as the measure is told.
         found[row, kept] = told[measure][place, month[kept]] if place is not None else 0.0
-    return replace(batch, pipeline=found)
+        brought[row] = (to_date or {}).get((measure, node), 0) / units[measure]
+        found[row, month == 0] += brought[row]
+    return replace(batch, pipeline=found, brought=brought, elapsed=elapsed)

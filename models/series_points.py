@@ -54,6 +54,10 @@ class Batch:
         First month of the company's fiscal year.
     pipeline : ndarray of float64, shape (n_series, horizon), or None
         What the joint sample of the same cutoff expects; NaN where it says nothing.
+    brought : ndarray of float64, shape (n_series,), or None
+        What the running month has brought already; NaN where it is not known.
+    elapsed : float
+        How much of the running month's business time has passed.
     """
 
     keys: tuple[tuple[str, Node], ...]
@@ -67,10 +71,17 @@ class Batch:
     signals: Signals | None = None
     year_starts: int = 1
     pipeline: Floats | None = None
+    brought: Floats | None = None
+    elapsed: float = 0.0
 
     def said(self, names: Sequence[str], *, country: str, horizon: int, seed: int) -> dict[str, Floats]:
         """What every candidate says of every series, by name; shape (n_series, horizon), NaN where it says nothing."""
         found = say(self, names, country=country, horizon=horizon, seed=seed)
+        if self.brought is not None and self.elapsed > 0:
+            # A forecaster of whole months is asked for the rest of the running one alone.
+            known = np.isfinite(self.brought)
+            for values in found.values():
+                values[known, 0] = self.brought[known] + (1 - self.elapsed) * values[known, 0]
         silent = np.full((len(self.keys), horizon), np.nan)
         told = {PIPELINE: silent if self.pipeline is None else self.pipeline}
         return {name: found[name] if name in found else told[name] for name in names}

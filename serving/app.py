@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from crm.app_database import open_database
 from crm.config import Config
 from models.tasks.next_product import TASK as NEXT_PRODUCT
+from models.tasks.sales_forecast import TASK as FORECAST
 from serving.api_page import POLICY, render_api
 from serving.auth import Keyring, declared_scope, require_scopes
 from serving.background import follow
@@ -27,9 +28,10 @@ from serving.flow_views import FlowViews
 from serving.forecast_accuracy import SummedLedger
 from serving.forecast_answers import PublishedForecast
 from serving.guard import Guard, Limits
+from serving.joint_table import PublishedJoint
 from serving.live import Live
 from serving.prediction_log import PredictionLog
-from serving.routes import bridge, forecasts, health, models, next_product, predictions, scores
+from serving.routes import bridge, forecast_parts, forecasts, health, models, next_product, predictions, scores
 from serving.score_tasks import scored_tasks
 from serving.service import Service
 
@@ -40,6 +42,7 @@ ROUTERS = (
     scores.router,
     next_product.router,
     forecasts.router,
+    forecast_parts.router,
     bridge.router,
     models.router,
     predictions.router,
@@ -142,6 +145,7 @@ def _make_service(config: Config, clock: Callable[[], datetime]) -> Service:
         live=live,
         forecasts=PublishedForecast(config.forecasts_folder),
         ledger=SummedLedger(engine),
+        joint=PublishedJoint(config.forecasts_folder, FORECAST.name),
         flows=FlowViews(config),
         clock=clock,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -28,14 +28,16 @@ from features.periods import Period, first_month
 from models import champions
 from models.bundle import read_report
 from models.champions import NoChampion, bundle_folder
+from models.joint_forecast import forecast_jointly
 from models.series_bundle import load_series
-from models.series_forecast import NodeForecast, forecast_batch
+from models.series_forecast import NodeForecast
 from models.series_points import Batch, read_batch
 from models.series_task import QUANTILES, SeriesTask
 from serving.cli_errors import NotPossible
 from serving.forecast_ledger import Beside, day_of, ledger_rows, write_run
 from serving.forecast_scoring import Scored, score_closed
 from serving.forecast_table import NODE_PARTS, QUANTILE_COLUMNS, SCHEMA, AboutForecast, read_forecast, write_forecast
+from serving.joint_table import joint_rows, ranges_of, write_joint
 from serving.published import one_at_a_time
 
 # Closed months that are published beside the forecast.
@@ -141,7 +143,8 @@ def _publish(
         raise NotPossible(f"{task.name}: the record tells no amounts by month; it needs one of {', '.join(task.uses)}")
     scored = score_closed(engine, panels, record_digest=generation.digest, now=now)
     tell("forecasting", 0.3)
-    forecasts = forecast_batch(model, batch)
+    said = forecast_jointly(model, task, batch, generation, as_of, config.company, tell=tell)
+    forecasts = said.forecasts
     about = AboutForecast(
         run_id=hashlib.sha256(f"{generation.digest}/{entry.digest}".encode()).hexdigest()[:32],
         task=task.name,
@@ -155,10 +158,14 @@ def _publish(
         summed=_summed(generation, as_of, zone, forecasts),
         accuracy=_accuracy(read_report(home)),
     )
-    rows = list(ledger_rows(forecasts, _beside(config, generation, batch, forecasts)))
+    beside = _beside(config, generation, batch, forecasts)
+    drawn = [] if said.joint is None else list(joint_rows(said.joint, beside.closed, beside.fiscal_year_starts))
+    rows = list(ledger_rows(forecasts, replace(beside, ranges=ranges_of(drawn))))
     written = write_run(engine, _run(about, generation.digest, by=by, now=now), rows)
     published = read_forecast(config.forecasts_folder, task.name)
     if published is None or (published.about.run_id, published.about.generation) != (about.run_id, about.generation):
+        # The draws first: who reads the new forecast finds them.
+        write_joint(config.forecasts_folder, task.name, about.run_id, drawn)
         write_forecast(config.forecasts_folder, about, _rows(batch, forecasts))
     return _told(about, forecasts, as_of, n_rows=len(rows), changed=written, scored=scored)
 

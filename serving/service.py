@@ -19,6 +19,7 @@ from serving.errors import log_failure
 from serving.flow_views import FlowViews
 from serving.forecast_accuracy import SummedLedger
 from serving.forecast_answers import PublishedForecast
+from serving.joint_table import PublishedJoint
 from serving.live import Live, State
 from serving.next_lines import NextLines
 from serving.prediction_log import PredictionLog
@@ -48,6 +49,8 @@ class Service:
         The forecast that answers now.
     ledger : SummedLedger
         The sums of what was forecast and what came.
+    joint : PublishedJoint
+        The joint sample behind it.
     flows : FlowViews
         The rows of money at any moment.
     clock : callable
@@ -68,6 +71,7 @@ class Service:
     live: Live
     forecasts: PublishedForecast
     ledger: SummedLedger
+    joint: PublishedJoint
     flows: FlowViews
     clock: Callable[[], datetime]
     unprepared: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,184 @@
+"""The published joint sample: one row a measure, node and stretch of months, with its parts and its draws.
+
+It stands beside the forecast of the same run. Targets, cash and what-ifs start from its draws, which add up over nodes
+and months; directors read its quarters and years, and the chance of reaching an amount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from threading import Lock
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import structlog
+
+from features.nodes import Node
+from features.periods import Period, stretches
+from models.joint import Joint
+from models.joint_forecast import sums_of
+from models.series_task import QUANTILES
+from models.signings import Component
+from serving.forecast_ledger import Cell
+from serving.forecast_table import QUANTILE_COLUMNS
+from serving.published import POINTER, UNREADABLE, publish_rows, read_published
+
+log = structlog.get_logger("serving.joint")
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+PARTS = ("to_date", *(one.name.lower() for one in Component))
+SCHEMA = pa.schema(
+    [
+        ("measure", pa.string()),
+        ("node_id", pa.string()),
+        ("period", pa.string()),
+        ("first_month", pa.date32()),
+        ("expected", pa.float64()),
+        *((name, pa.float64()) for name in PARTS),
+        *((name, pa.float64()) for name in QUANTILE_COLUMNS),
+        ("draws", pa.list_(pa.float64())),
+    ]
+)
+
+
+def joint_rows(
+    joint: Joint, closed: Mapping[tuple[str, Node], Mapping[np.datetime64, float]], fiscal_year_starts: int
+) -> Iterator[dict[str, object]]:
+    """Months, and fiscal quarters and years that end within the horizon, of every measure and node.
+
+    Parameters
+    ----------
+    joint : Joint
+        The joint sample.
+    closed : mapping of (str, Node) to mapping
+        Amounts of the closed months that lie in running quarters and years.
+    fiscal_year_starts : int
+        First month of the fiscal year.
+    """
+    n_months = next(iter(joint.draws.values())).shape[1]
+    ahead = joint.month + np.arange(n_months)
+    told = list(stretches(ahead, fiscal_year_starts))
+    for measure in joint.draws:
+        for node in joint.nodes:
+            known = closed.get((measure.value, node), {})
+            for one in told:
+                begin = max(int((one.first - joint.month).astype(int)), 0)
+                end = int((one.last - joint.month).astype(int)) + 1
+                passed = sum(known.get(month, 0.0) for month in one.months if month < joint.month)
+                draws, parts = sums_of(joint, measure, node, slice(begin, end), passed)
+                quantiles = np.round(np.quantile(draws, QUANTILES), 2).tolist()
+                yield {
+                    "measure": measure.value,
+                    "node_id": node.node_id,
+                    "period": one.period.value,
+                    "first_month": one.first.astype("datetime64[D]").item(),
+                    "expected": round(float(draws.mean()), 2),
+                    **{name: round(value, 2) for name, value in parts.items()},
+                    **dict(zip(QUANTILE_COLUMNS, quantiles, strict=True)),
+                    "draws": draws.round(2).tolist(),
+                }
+
+
+def ranges_of(rows: Sequence[Mapping[str, object]]) -> dict[Cell, Sequence[float]]:
+    """Quantiles of quarters and years, as the ledger asks for them."""
+    found: dict[Cell, Sequence[float]] = {}
+    for row in rows:
+        if row["period"] == Period.MONTH.value:
+            continue
+        first = row["first_month"]
+        assert isinstance(first, date)
+        cell = (str(row["measure"]), str(row["node_id"]), str(row["period"]), first)
+        found[cell] = [float(str(row[name])) for name in QUANTILE_COLUMNS]
+    return found
+
+
+def write_joint(folder: Path, task: str, run_id: str, rows: Sequence[Mapping[str, object]]) -> Path:
+    """Publish the joint sample of a run beside its forecast."""
+    table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
+    return publish_rows(folder / f"{task}.joint", run_id, table, {"run_id": run_id})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JointTable:
+    """A published joint sample.
+
+    Attributes
+    ----------
+    run_id : str
+        The run of the forecast that it belongs to.
+    rows : pa.Table
+        Columns of `SCHEMA`.
+    places : mapping of (str, str, str) to list of int
+        By measure, node and period: the rows, in the order of time.
+    """
+
+    run_id: str
+    rows: pa.Table
+    places: Mapping[tuple[str, str, str], Sequence[int]]
+
+    def stretches(self, measure: str, node_id: str, period: str) -> list[dict[str, object]]:
+        """The rows of a measure and node by month, quarter or year, without their draws."""
+        found = self.rows.take(list(self.places.get((measure, node_id, period), ())))
+        told: list[dict[str, object]] = found.drop_columns(["draws"]).to_pylist()
+        return told
+
+    def draws(self, measure: str, node_id: str, period: str, first_month: date) -> Floats | None:
+        """The draws of one stretch, shape (n_draws,); None for one that is not told."""
+        for place in self.places.get((measure, node_id, period), ()):
+            if self.rows["first_month"][place].as_py() == first_month:
+                return np.array(self.rows["draws"][place].as_py(), dtype=np.float64)
+        return None
+
+
+def read_joint(folder: Path, task: str) -> JointTable | None:
+    """The joint sample that the pointer names; None where none was published or it cannot be read."""
+    try:
+        found = read_published(folder / f"{task}.joint")
+        if found is None:
+            return None
+        rows, about = found
+        places: dict[tuple[str, str, str], list[int]] = {}
+        names = (rows[name].to_pylist() for name in ("measure", "node_id", "period"))
+        for place, key in enumerate(zip(*names, strict=True)):
+            places.setdefault(key, []).append(place)
+        return JointTable(run_id=str(about["run_id"]), rows=rows.cast(SCHEMA), places=places)
+    except UNREADABLE as error:
+        log.warning("joint sample cannot be read", error=type(error).__name__)
+        return None
+
+
+class PublishedJoint:
+    """The joint sample that answers, read again when its pointer moves.
+
+    Parameters
+    ----------
+    folder : Path
+        `config.forecasts_folder`.
+    task : str
+        The task.
+    """
+
+    def __init__(self, folder: Path, task: str) -> None:
+        self._folder, self._task = folder, task
+        self._lock = Lock()
+        self._mark: tuple[int, int] | None = None
+        self._table: JointTable | None = None
+
+    def current(self) -> JointTable | None:
+        """What answers now; one that cannot be read leaves the one before in place."""
+        with self._lock:
+            try:
+                stat = (self._folder / f"{self._task}.joint" / POINTER).stat()
+            except FileNotFoundError:
+                return self._table
+            mark = (stat.st_mtime_ns, stat.st_ino)
+            if mark != self._mark:
+                self._mark = mark
+                self._table = read_joint(self._folder, self._task) or self._table
+            return self._table
