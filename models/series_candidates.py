@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from features.nodes import Level
 from models.series_booster import say_booster
 from models.series_histories import SEASON, Floats, Histories
 
@@ -21,6 +22,8 @@ DENSE_SHARE = 0.6
 PIPELINE = "pipeline"
 BASELINE = "seasonal_naive"
 
+# A salesperson's months are few deals: theta follows their accidents, and there are many salespeople.
+_THETA_LEVELS = tuple(level.value for level in Level if level is not Level.REP)
 _ETS_LEVELS = ("company", "region", "line", "series")
 
 
@@ -162,10 +165,10 @@ def _ets(histories: Histories, horizon: int, seed: int) -> Floats:
 
 
 def _theta(histories: Histories, horizon: int, seed: int) -> Floats:
-    """The dynamic optimised theta method (Fiorucci et al. 2016)."""
+    """The dynamic optimised theta method (Fiorucci et al. 2016), of sums over salespeople."""
     from statsforecast.models import DynamicOptimizedTheta
 
-    return _library(histories, horizon, lambda: DynamicOptimizedTheta(season_length=histories.season))
+    return _library(histories, horizon, lambda: DynamicOptimizedTheta(season_length=histories.season), _THETA_LEVELS)
 
 
 def _library(
