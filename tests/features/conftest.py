@@ -9,8 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from crm.demo.company import make_company
+from crm.demo.write import write_company
 from crm.engine import DuckDBEngine
 from crm.schema import SYSTEM_COLUMNS, arrow_type
+from crm.store import Generation, Store
 from crm.tables import table
 
 Rows = list[dict[str, object]]
@@ -235,3 +238,11 @@ def _order(dice: Dice, number: int) -> dict[str, object]:
 @pytest.fixture(scope="session")
 def world() -> World:
     return make_world(1000, seed=7)
+
+
+@pytest.fixture(scope="session")
+def tiny_company(tmp_path_factory: pytest.TempPathFactory) -> Generation:
+    """The record of a demo company, to be read alone."""
+    store = Store(tmp_path_factory.mktemp("tiny"))
+    write_company(make_company("tiny", 2), store)
+    return store.current()

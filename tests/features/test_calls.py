@@ -14,8 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from crm.demo.company import make_company
-from crm.demo.write import write_company
 from crm.money import Measure, NoMeasure
 from crm.schema import SYSTEM_COLUMNS, arrow_type
 from crm.store import Generation, Store
@@ -293,9 +291,10 @@ def test_without_bookings_nothing_is_called(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("amounts", ["net", "gross"])
-def test_what_was_signed_is_what_panels_count_at_every_node(tmp_path: Path, amounts: Literal["net", "gross"]) -> None:
-    write_company(make_company("tiny", 6), Store(tmp_path))
-    generation = Store(tmp_path).current()
+def test_what_was_signed_is_what_panels_count_at_every_node(
+    tiny_company: Generation, amounts: Literal["net", "gross"]
+) -> None:
+    generation = tiny_company
     as_of = generation.recorded_to
     panel = read_panels(generation, [Measure.BOOKINGS], as_of, zone=ZONE, currency="CNY", amounts=amounts)["bookings"]
     calls = read_calls(generation, as_of, panel.months, zone=ZONE, currency="CNY", amounts=amounts)

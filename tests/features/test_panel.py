@@ -11,9 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from crm.demo.company import make_company
-from crm.demo.write import write_company
-from crm.money import Measure
+from crm.money import Measure, measure_facts, read_books
 from crm.schema import SYSTEM_COLUMNS, arrow_type
 from crm.store import Generation, Store
 from crm.tables import table
@@ -93,11 +91,8 @@ def test_a_sale_is_counted_once_along_deal_and_agreement(tmp_path: Path) -> None
     assert found["bookings"].series("company").tolist() == [500.0, 0.0]
 
 
-def test_every_level_adds_up_to_the_company(tmp_path: Path) -> None:
-    write_company(make_company("tiny", 1), Store(tmp_path))
-    generation = Store(tmp_path).current()
-
-    for measure, panel in panels(generation, generation.recorded_to).items():
+def test_every_level_adds_up_to_the_company(tiny_company: Generation) -> None:
+    for measure, panel in panels(tiny_company, tiny_company.recorded_to).items():
         whole = panel.series("company")
         for level in ("region", "line", "region_line"):
             parts = [panel.values[place] for place, node in enumerate(panel.nodes) if node.level.value == level]
@@ -210,13 +205,9 @@ def test_a_receipt_is_cut_along_the_agreements_it_pays(tmp_path: Path) -> None:
     assert found.series("company")[0] == 310.0
 
 
-def test_parts_add_up_to_the_measure_to_the_hundredth(tmp_path: Path) -> None:
-    from crm.money import measure_facts, read_books
-
-    write_company(make_company("tiny", 2), Store(tmp_path))
-    generation = Store(tmp_path).current()
-    books = read_books(generation, generation.recorded_to, ZONE, "CNY")
-    owners = read_owners(generation, generation.recorded_to, ZONE)
+def test_parts_add_up_to_the_measure_to_the_hundredth(tiny_company: Generation) -> None:
+    books = read_books(tiny_company, tiny_company.recorded_to, ZONE, "CNY")
+    owners = read_owners(tiny_company, tiny_company.recorded_to, ZONE)
 
     for measure in (Measure.BOOKINGS, Measure.RECEIPTS, Measure.REVENUE):
         facts = measure_facts(books, measure).amount.sum()

@@ -12,8 +12,6 @@ import pyarrow as pa
 import pytest
 
 from crm.balances import open_balances
-from crm.demo.company import make_company
-from crm.demo.write import write_company
 from crm.schema import SYSTEM_COLUMNS, arrow_type
 from crm.store import Generation, Store
 from crm.tables import table
@@ -72,10 +70,8 @@ def test_a_claim_and_its_receipt_take_one_exchange_rate(tmp_path: Path) -> None:
     assert found.received.tolist() == [0.0, 0.0, 800.0]
 
 
-def test_the_last_month_is_what_the_open_balances_say(tmp_path: Path) -> None:
-    company = make_company("tiny", 3)
-    write_company(company, Store(tmp_path))
-    generation = Store(tmp_path).current()
+def test_the_last_month_is_what_the_open_balances_say(tiny_company: Generation) -> None:
+    generation = tiny_company
     found = read_receivables(generation, generation.recorded_to, zone=ZONE, currency="CNY")
     balances = open_balances(generation, day_begun(generation.recorded_to, ZONE), ZONE)
     billed = [one for one in balances.claims if one.claim.invoice_id is not None]
