@@ -16,7 +16,7 @@ from crm.store import Generation
 from features.cells import Cells
 from features.columns import day_of
 from features.node_cells import UnknownNode, cells_of, node_named
-from features.panel import Level, Node
+from features.nodes import Level, Node
 from features.periods import Period, first_month
 from models.bridge import Bridge, BridgeBar, make_bridge
 from models.bridge_bars import BAR_TEXTS, Bar

@@ -18,7 +18,7 @@ from features.columns import day_of
 from features.flow_rows import LOST, FlowState, Moves
 from features.flow_state import read_flow_state
 from features.node_cells import node_named
-from features.panel import Level, Node
+from features.nodes import Level, Node
 from models.bridge import Bridge, Moment, make_bridge
 from models.bridge_bars import BAR_TEXTS, Bar
 from models.expected_signings import Window

@@ -16,7 +16,7 @@ from crm.money import Measure
 from crm.store import Store
 from features.flow_rows import LOST, FlowState, Moves
 from features.flow_state import read_flow_state
-from features.panel import Level
+from features.nodes import Level
 from models.deal_what_if import (
     BookingSample,
     Fate,
