@@ -34,6 +34,7 @@ from features.flow_rows import (
     OrderRows,
 )
 from features.money_rates import Rates, read_rates
+from features.panel import day_begun
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -134,6 +135,7 @@ def read_flow_state(
     if engine is None:
         with generation.engine() as own:
             return read_flow_state(generation, as_of, zone=zone, currency=currency, engine=own)
+    as_of = day_begun(as_of, zone)
     tables = {name: read_as_of(generation, name, as_of, zone, engine=engine) for name in TABLES if generation.has(name)}
     on = as_of.astimezone(zone).date()
     return make_flow_state(Books(on=on, zone=zone, currency=currency, tables=tables), tables)
