@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.figures import Figure
+from benchmarks.forecast_bridge import measure_bridge
+from benchmarks.forecast_hygiene import measure_hygiene
 from benchmarks.forecast_ledger import measure_ledger
 from benchmarks.forecast_panels import measure_panels
 from benchmarks.forecast_speed import measure_speed
@@ -16,4 +18,6 @@ def measure_forecast(seed: int) -> Iterator[Figure]:
     yield from measure_tourism(seed)
     yield from measure_panels(seed)
     yield from measure_ledger(seed)
+    yield from measure_hygiene(seed)
+    yield from measure_bridge(seed)
     yield from measure_speed(seed)

@@ -50,9 +50,9 @@ def measure_bridge(seed: int) -> Iterator[Figure]:
         low=float(np.median(left)),
         high=max(left),
         goal=0.05,
-        protocol=f"Demo medium, an unseen seed: {_PAIRS} random pairs of days within two years, the quarter that ran at "
-        "the later one or one of the two after it, company. Greatest interaction over gross moves; the interval is "
-        "median to greatest. The bars summed to the difference to the cent in every pair.",
+        protocol=f"Demo medium, an unseen seed: {_PAIRS} random pairs of days in two years, the {_QUARTER} days "
+        "that began 45 days before the later one or the stretches of the same length after them, company. Greatest "
+        "interaction over gross moves; the interval is median to greatest. In every pair the bars sum to the cent.",
     )
 
 
