@@ -15,7 +15,7 @@ from crm.demo.company import make_company
 from crm.demo.write import write_company
 from crm.store import Store
 from features.flow_state import read_flow_state
-from features.panel import Level, Node
+from features.nodes import Level, Node
 from models.bridge import Moment, make_bridge
 from models.bridge_bars import Bar
 from models.expected_signings import Window

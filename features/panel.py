@@ -21,10 +21,7 @@ from crm.money import Measure, NoMeasure, minor_units, read_books
 from crm.reading import read_as_of
 from crm.store import Generation
 from features.attribution import Attributed, Owners, attribute, read_owners
-from features.nodes import PARTS_OF as PARTS_OF
-from features.nodes import Level as Level
-from features.nodes import Node as Node
-from features.nodes import nodes_of
+from features.nodes import Level, Node, nodes_of
 from features.own_panels import read_own_panels
 from features.row_labels import Labels
 from features.silent import silent_regions, silent_reps, silent_teams
