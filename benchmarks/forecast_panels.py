@@ -19,10 +19,11 @@ from models.metrics import Interval
 from models.series_candidates import BASELINE
 from models.series_judge import block_interval, draw_months, is_tested
 from models.series_learn import learn
+from models.series_past import Past, read_past
 from models.series_points import Points, replay
 from models.series_task import SeriesTask
 from models.tasks.sales_forecast import TASK
-from models.train_series import Past, read_past, train_series
+from models.train_series import train_series
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 

@@ -13,17 +13,15 @@ import numpy.typing as npt
 
 from crm.config import Config
 from crm.store import Generation
-from features.panel import Panel, end_of_month
 from models import champions
 from models.challengers import keep_training, new_place
 from models.champions import bundle_folder
-from models.flow_batch import FlowOrigin, read_flows, replay_flows, with_flows
 from models.joint_learn import learn_joint
 from models.metrics import Interval
 from models.predictor import BadBundle
 from models.registry import Registry, RegistryAway
 from models.series_bundle import SeriesModel, load_series, save_series
-from models.series_candidates import BASELINE, PIPELINE
+from models.series_candidates import BASELINE
 from models.series_card import write_series_cards
 from models.series_combine import combine, floored
 from models.series_forecast import BASE_RATE, FORECAST, forecast_batch
@@ -40,35 +38,14 @@ from models.series_judge import (
     level_coverage,
 )
 from models.series_learn import Replayed, learn
+from models.series_past import Past, read_past
 from models.series_plot import write_fans
-from models.series_points import Batch, Points, choose_origins, read_batch, replay
+from models.series_points import Batch, Points, replay
 from models.series_report import SeriesReport, SeriesVersus
 from models.series_task import QUANTILES, SeriesTask
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Progress: TypeAlias = Callable[[str, float], None] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Past:
-    """What a training reads.
-
-    Attributes
-    ----------
-    panels : mapping of str to Panel
-        As known now.
-    present : Batch
-        The same, side by side.
-    batches : tuple of Batch
-        One an origin, oldest first, each as known when its last month closed.
-    flows : tuple of FlowOrigin or None
-        The rows of the record at each origin; None where it tells no single sales.
-    """
-
-    panels: Mapping[str, Panel]
-    present: Batch
-    batches: tuple[Batch, ...]
-    flows: tuple[FlowOrigin | None, ...]
 
 
 def train_series(
@@ -103,25 +80,9 @@ def train_series(
     if past is None or not past.batches:
         n = 0 if past is None else len(past.present.months)
         return refused(task, f"too short a history: {n} closed months, {task.gates.min_closed} are needed", seed)
-    points = replay(
-        past.batches, past.present, task, country=config.company.holidays, seed=seed, on_progress=on_progress
-    )
-    rules, replayed = learn_joint(points, learn(points, task), task, past.flows, seed=seed, on_progress=on_progress)
-    accuracy = judge_replay(points, replayed, task, seed=seed)
-    answers = choose_answers(points, accuracy)
-    model = SeriesModel(
-        task=task.name,
-        fitted_until=str(past.present.month),
-        quantiles=QUANTILES,
-        bucket_ends=tuple(bucket.last for bucket in task.buckets),
-        candidates=task.candidates,
-        country=config.company.holidays,
-        seed=seed,
-        rules=replayed.rules,
-        baseline_rules=replayed.baseline_rules,
-        answers=answers,
-        joint=rules,
-    )
+    learned = learn_series(task, past, country=config.company.holidays, seed=seed, on_progress=on_progress)
+    points, replayed, accuracy, model = learned.points, learned.replayed, learned.accuracy, learned.model
+    answers = model.answers
     report = _report(task, past, points, replayed, accuracy, answers, seed)
     report = replace(report, versus=_versus(config, task, points, replayed, model, seed))
     if on_progress is not None:
@@ -129,33 +90,61 @@ def train_series(
     return _keep(config, task, report, model, past)
 
 
-def read_past(
-    task: SeriesTask, generation: Generation, *, config: Config, seed: int, on_progress: Progress = None
-) -> Past | None:
-    """The panels as known now and at every origin; None when nothing is told by month."""
-    company = config.company
-    with generation.engine() as engine:
-        panels, present = read_batch(task, generation, generation.recorded_to, company, engine=engine)
-        if present is None:
-            return None
-        found = []
-        for month in choose_origins(present.months, task):
-            if on_progress is not None:
-                on_progress(f"reading the record as of the end of {month}", 0.0)
-            at = end_of_month(month, company.zone)
-            batch = read_batch(task, generation, at, company, engine=engine)[1]
-            if batch is None:
-                continue
-            flows = read_flows(generation, at, company, engine=engine) if PIPELINE in task.candidates else None
-            if flows is not None:
-                batch = with_flows(batch, replay_flows(task, flows, seed=seed), horizon=task.horizon_months)
-            found.append((batch, flows))
-    return Past(
-        panels=panels,
-        present=present,
-        batches=tuple(batch for batch, _ in found),
-        flows=tuple(flows for _, flows in found),
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Learned:
+    """A model, and the replayed past that it was learned from.
+
+    Attributes
+    ----------
+    model : SeriesModel
+        What answers.
+    points : Points
+        What every candidate said at every origin.
+    replayed : Replayed
+        What would have been published.
+    accuracy : tuple of Accuracy
+        By measure, level and months ahead, on the newest origins.
+    """
+
+    model: SeriesModel
+    points: Points
+    replayed: Replayed
+    accuracy: tuple[Accuracy, ...]
+
+
+def learn_series(task: SeriesTask, past: Past, *, country: str, seed: int, on_progress: Progress = None) -> Learned:
+    """The model that the replayed past teaches; nothing is kept.
+
+    Parameters
+    ----------
+    task : SeriesTask
+        Measures, levels, horizon, origins.
+    past : Past
+        With at least one origin.
+    country : str
+        Holiday calendar.
+    seed : int
+        Random state.
+    on_progress : callable or None
+        Called with what is being done and the share done.
+    """
+    points = replay(past.batches, past.present, task, country=country, seed=seed, on_progress=on_progress)
+    rules, replayed = learn_joint(points, learn(points, task), task, past.flows, seed=seed, on_progress=on_progress)
+    accuracy = judge_replay(points, replayed, task, seed=seed)
+    model = SeriesModel(
+        task=task.name,
+        fitted_until=str(past.present.month),
+        quantiles=QUANTILES,
+        bucket_ends=tuple(bucket.last for bucket in task.buckets),
+        candidates=task.candidates,
+        country=country,
+        seed=seed,
+        rules=replayed.rules,
+        baseline_rules=replayed.baseline_rules,
+        answers=choose_answers(points, accuracy),
+        joint=rules,
     )
+    return Learned(model=model, points=points, replayed=replayed, accuracy=accuracy)
 
 
 def refused(task: SeriesTask, reason: str, seed: int) -> SeriesReport:

@@ -23,10 +23,11 @@ from models.series_bundle import FAN, SeriesModel, load_series, require_series_g
 from models.series_combine import Radii, Rule
 from models.series_forecast import forecast_batch
 from models.series_gates import check_series_gates
+from models.series_past import read_past
 from models.series_points import make_batch
 from models.series_task import QUANTILES
 from models.tasks.sales_forecast import TASK
-from models.train_series import read_past, train_series
+from models.train_series import train_series
 
 PLAIN = replace(TASK, candidates=("seasonal_naive", "recent_mean"))
 
