@@ -195,8 +195,8 @@ def figures_of(judged: Judged, seed: int) -> Iterator[Figure]:
     low, high = _bounds(ape, draws)
     protocol = (
         f"Mean absolute percentage error of the company's quarterly bookings, {N_QUARTERS} quarters of three medium "
-        f"demo companies ({worlds}), from day 1 and day 45; rules learned once before the first of them, rows as known at "
-        f"each moment. {told}. Beside it: {paired}. Intervals by a bootstrap of quarters."
+        f"demo companies ({worlds}), from day 1 and day 45; rules learned once before the first of them, rows as known "
+        f"at each moment. {told}. Beside it: {paired}. Intervals by a bootstrap of quarters."
     )
     yield Figure(
         name="forecast/demo_quarter_ape",
