@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import TypeAlias
 
 import numpy as np
@@ -19,7 +20,15 @@ AXES = ("rep_id", "team", "region", "line", "industry", "buyer_type")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cells:
-    """Combinations of owners and segments; every array has shape (n_cells,), None where the record does not say."""
+    """Combinations of owners and segments; every array has shape (n_cells,).
+
+    Attributes
+    ----------
+    rep_id, team, region, line, industry, buyer_type : ndarray of str
+        None where the record does not say.
+    is_gone : ndarray of bool
+        Its salesperson has left the company.
+    """
 
     rep_id: Names
     team: Names
@@ -27,6 +36,7 @@ class Cells:
     line: Names
     industry: Names
     buyer_type: Names
+    is_gone: npt.NDArray[np.bool_]
 
     @property
     def n(self) -> int:
@@ -46,16 +56,20 @@ class CellBook:
     ----------
     tables : mapping of str to pa.Table
         `reps`, `accounts` and `products` as known at the cutoff; missing ones say nothing.
+    on : date
+        The cutoff.
 
     Notes
     -----
     What a row does not say is the customer's: its salesperson, then its region.
     """
 
-    def __init__(self, tables: Mapping[str, pa.Table]) -> None:
-        self._reps = _frame(tables, "reps", "rep_id", ("team_id", "region"))
+    def __init__(self, tables: Mapping[str, pa.Table], on: date) -> None:
+        self._reps = _frame(tables, "reps", "rep_id", ("team_id", "region", "left_on"))
         self._accounts = _frame(tables, "accounts", "account_id", ("rep_id", "region", "industry", "buyer_type"))
         self._products = _frame(tables, "products", "product", ("line",))
+        left = self._reps["left_on"]
+        self._gone = frozenset(left.index[left.notna() & (pd.to_datetime(left) < pd.Timestamp(on))])
         self._parts: list[pd.DataFrame] = []
         self._n = 0
 
@@ -94,7 +108,8 @@ class CellBook:
         _, first, cell = np.unique(codes, return_index=True, return_inverse=True)
         chosen = rows.iloc[first]
         known = {axis: _objects(chosen[axis]) for axis in AXES}
-        return Cells(**known), np.asarray(cell, dtype=np.int64)
+        gone = np.array([name in self._gone for name in known["rep_id"].tolist()], dtype=np.bool_)
+        return Cells(**known, is_gone=gone), np.asarray(cell, dtype=np.int64)
 
 
 def _frame(tables: Mapping[str, pa.Table], name: str, key: str, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -162,7 +162,7 @@ def make_flow_state(books: Books, tables: Mapping[str, pa.Table]) -> FlowState:
         pd.unique(pd.concat([frame["account_id"] for frame in (deals, agreements, orders, owed.frame)])), dtype=object
     )
     free, free_owners = read_invoices(tables, pd.Index(agreements["agreement_id"]), agreements, owed)
-    book = CellBook(tables)
+    book = CellBook(tables, books.on)
     placed = [
         book.place(frame["account_id"].to_numpy(), frame["rep_id"].to_numpy(), frame["product"].to_numpy())
         for frame in (deals, agreements, orders, owed.owners(agreements), free_owners)

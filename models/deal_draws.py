@@ -152,14 +152,15 @@ def draw_new_deals(setting: Setting, rng: np.random.Generator) -> Signings:
     like = wins[rng.integers(len(wins), size=len(draw))]
     lasted = setting.clock.at(deals.closed[like]) + 0.5 - setting.clock.at(deals.created[like])
     day = setting.clock.day(at + lasted) + pick(setting.laws.sign_days, len(draw), rng)
+    cell = handed_over(setting, deals.cell[like], rng)
     return make_signings(
         setting,
         draw=draw,
         day=day,
         net=np.nan_to_num(deals.amount[like]),
         component=Component.NEW_DEALS,
-        cell=deals.cell[like],
-        like=alike(setting, deals.cell[like], rng),
+        cell=cell,
+        like=alike(setting, cell, rng),
         source=np.full(len(draw), -1),
     )
 
@@ -186,6 +187,21 @@ def draw_direct(setting: Setting, rng: np.random.Generator) -> Signings:
         like=like,
         source=np.full(len(draw), -1),
     )
+
+
+def handed_over(setting: Setting, cell: Ints, rng: np.random.Generator) -> Ints:
+    """Cells, those of salespeople who left given to colleagues with recent deals in the same region and line."""
+    deals, cells = setting.state.deals, setting.state.cells
+    found = cell.copy()
+    pool = deals.cell[(deals.created >= setting.state.on - EXAMPLE_DAYS) & ~cells.is_gone[deals.cell]]
+    region, line = cells.region[pool], cells.line[pool]
+    for one in np.unique(cell[cells.is_gone[cell]]).tolist():
+        near = pool[region == cells.region[one]]
+        same = pool[(region == cells.region[one]) & (line == cells.line[one])]
+        here = np.flatnonzero(cell == one)
+        if len(near):
+            found[here] = pick(same if len(same) else near, len(here), rng)
+    return found
 
 
 def alike(setting: Setting, cell: Ints, rng: np.random.Generator) -> Ints:
