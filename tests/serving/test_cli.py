@@ -127,7 +127,16 @@ def test_a_fault_of_ours_keeps_its_traceback(at_home: Path, monkeypatch: pytest.
 def test_every_command_says_what_it_does() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     expected = {"demo", "export", "identities", "ingest", "keys", "models", "promote", "readiness", "refresh"}
-    assert set(commands) == expected | {"accuracy", "call", "forecast", "rollback", "score", "serve", "train"}
+    assert set(commands) == expected | {
+        "accuracy",
+        "call",
+        "forecast",
+        "receivables",
+        "rollback",
+        "score",
+        "serve",
+        "train",
+    }
     assert all(command.help for command in commands.values())
 
 
