@@ -60,6 +60,10 @@ class CompanySection(Section):
     time_zone: str = Field(default="Asia/Shanghai", description="Where the company's days begin, an IANA name.")
     fiscal_year_starts: int = Field(default=1, ge=1, le=12, description="First month of the fiscal year.")
     holidays: str = Field(default="CN", description="Country code of the holiday calendar.")
+    corrects_reps: bool = Field(
+        default=True,
+        description="Correct what salespeople say of open deals by their own past, shrunk to that of their peers.",
+    )
     languages: tuple[Literal["en", "zh"], ...] = Field(default=("en", "zh"), description="Languages of cards.")
 
     @field_validator("time_zone")

@@ -60,7 +60,9 @@ def read_flows(
     state = read_flow_state(generation, as_of, zone=company.zone, currency=company.currency, engine=engine)
     if not has_pipeline(state):
         return None
-    return FlowOrigin(state=state, laws=learn_flows(state, country=company.holidays))
+    return FlowOrigin(
+        state=state, laws=learn_flows(state, country=company.holidays, corrects_reps=company.corrects_reps)
+    )
 
 
 def replay_flows(task: SeriesTask, origin: FlowOrigin, *, seed: int) -> FlowDraws:

@@ -17,6 +17,7 @@ from features.cells import Cells
 from features.columns import day_of
 from features.node_cells import UnknownNode, cells_of, node_named
 from features.nodes import Level, Node
+from features.panel import day_begun
 from features.periods import Period, first_month
 from models.bridge import Bridge, BridgeBar, make_bridge
 from models.bridge_bars import BAR_TEXTS, Bar
@@ -72,19 +73,18 @@ def answer_bridge(
     NotReady
         An exchange rate is missing.
     """
-    last = generation.recorded_to.astimezone(config.company.zone).date()
+    last = day_begun(generation.recorded_to, config.company.zone).astimezone(config.company.zone).date()
     to_day = asked.to_day or last
     from_day = asked.from_day or to_day - timedelta(days=7)
     _require_days(from_day, to_day, last)
-    node, first = _node(asked.node), _first(config, asked.period, asked.month, to_day)
-    until = np.datetime64(first, "M") + asked.period.n_months
-    window = Window(begins=day_of(first), ends=int(until.astype("datetime64[D]").astype(np.int64)))
+    node, first = _node(asked.node), first_of(config, asked.period, asked.month, to_day)
+    window = window_of(first, asked.period)
     try:
         begin = _morning(config, from_day)
         before = views.moment(views.told_then(generation, begin), begin)
         after = views.moment(generation, _morning(config, to_day))
     except NoRate:
-        raise NotReady(_NO_RATE) from None
+        raise NotReady(NO_RATE) from None
     cells = before.state.cells, after.state.cells
     _require_node(node, cells, seen)
     bridge = make_bridge(before, after, window, node)
@@ -108,7 +108,7 @@ def answer_scenario(
     try:
         sample = views.sample(generation)
     except NoRate:
-        raise NotReady(_NO_RATE) from None
+        raise NotReady(NO_RATE) from None
     state = sample.state
     try:
         deal = open_deal(state, asked.opportunity_id)
@@ -136,7 +136,7 @@ def answer_scenario(
     }
 
 
-_NO_RATE = "An exchange rate is missing from the record; fx_rates takes it."
+NO_RATE = "An exchange rate is missing from the record; fx_rates takes it."
 _NO_DEAL = "There is no such open opportunity."
 
 
@@ -175,7 +175,7 @@ def _require_days(from_day: date, to_day: date, last: date) -> None:
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100
 
 
-def _first(config: Config, period: Period, month: date | None, today: date) -> date:
+def first_of(config: Config, period: Period, month: date | None, today: date) -> date:
     """The first month of the period that holds a month; of the one that runs today where none is given."""
     asked = month or today
     if not _FIRST_YEAR <= asked.year <= _LAST_YEAR:
@@ -185,6 +185,12 @@ def _first(config: Config, period: Period, month: date | None, today: date) -> d
         first_month(np.datetime64(asked, "M"), period, config.company.fiscal_year_starts).astype("datetime64[D]").item()
     )
     return first
+
+
+def window_of(first: date, period: Period) -> Window:
+    """The days of a period by its first month."""
+    until = np.datetime64(first, "M") + period.n_months
+    return Window(begins=day_of(first), ends=int(until.astype("datetime64[D]").astype(np.int64)))
 
 
 def _morning(config: Config, day: date) -> datetime:
@@ -226,7 +232,7 @@ def _question(sample: BookingSample, asked: ScenarioRequest, deal: int) -> Quest
 def _months(config: Config, sample: BookingSample, asked: ScenarioRequest, today: date) -> range:
     """The months that make up the period, 0 being the running one."""
     period = Period(asked.period)
-    first = _first(config, period, asked.month, today)
+    first = first_of(config, period, asked.month, today)
     begin = (first.year - 1970) * 12 + first.month - 1 - sample.month
     end = begin + period.n_months
     if end <= 0 or begin >= sample.draws.shape[1]:

@@ -51,7 +51,9 @@ class FlowViews:
         if found is None:
             company = self._config.company
             state = read_flow_state(generation, as_of, zone=company.zone, currency=company.currency)
-            found = self._moments[key] = Moment(state=state, laws=learn_flows(state, country=company.holidays))
+            found = self._moments[key] = Moment(
+                state=state, laws=learn_flows(state, country=company.holidays, corrects_reps=company.corrects_reps)
+            )
         self._moments.move_to_end(key)
         while len(self._moments) > _MOST_KEPT:
             self._moments.popitem(last=False)

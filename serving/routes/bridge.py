@@ -1,7 +1,8 @@
-"""Why the forecast moved, and what one deal would move."""
+"""Why the forecast moved, what one deal would move, and what words of deals are worth."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Query, Response
@@ -15,6 +16,8 @@ from serving.bridge_answers import BridgeAsked, answer_bridge, answer_scenario
 from serving.bridge_schemas import BridgeAnswer, Day, ScenarioAnswer, ScenarioRequest
 from serving.door import GuardedRoute, chinese, json_answer, problems
 from serving.errors import NotReady
+from serving.hygiene_answers import answer_hygiene
+from serving.hygiene_schemas import HygieneAnswer
 from serving.ledger_schemas import FirstOfMonth
 from serving.roles import Principal
 from serving.service import Service, ServiceOf
@@ -65,6 +68,30 @@ async def ask_scenario(
 ) -> Response:
     """The expected bookings and the chance to reach an amount, as the deal stands and under the supposition."""
     return json_answer(await run_in_threadpool(_scenario, service, reader, request))
+
+
+@router.get(
+    "/forecasts/hygiene",
+    summary="What words of open deals are worth",
+    openapi_extra=chinese("商机承诺的可信度：失效日期、个人赢单与金额习惯，折算为金额"),
+    response_model=HygieneAnswer,
+    responses=problems(),
+)
+async def read_hygiene(
+    reader: ForecastReader,
+    service: ServiceOf,
+    period: PeriodName = "quarter",
+    month: Month = None,
+    limit: MostDeals = 50,
+) -> Response:
+    """From what is promised to what is expected, in money, by salesperson and deal that the caller may see."""
+    found = await run_in_threadpool(_hygiene, service, reader, Period(period), month, limit)
+    return json_answer(found)
+
+
+def _hygiene(service: Service, reader: Principal, period: Period, month: date | None, limit: int) -> dict[str, object]:
+    generation, seen = _record(service, reader)
+    return answer_hygiene(service.config, service.flows, generation, seen, period=period, month=month, limit=limit)
 
 
 def _bridge(service: Service, reader: Principal, asked: BridgeAsked) -> dict[str, object]:

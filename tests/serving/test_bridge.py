@@ -19,6 +19,7 @@ from crm.demo.write import write_company
 from crm.store import Generation, Store
 from serving.app import create_app
 from serving.bridge_schemas import BridgeAnswer, ScenarioAnswer
+from serving.hygiene_schemas import HygieneAnswer
 from serving.keys import make_key, make_user
 from serving.roles import Role, Sees
 
@@ -37,6 +38,9 @@ class House:
     def bridge(self, login: str = "director", **params: object):
         headers = {"Authorization": f"Bearer {self.keys[login]}"}
         return self.client.get("/v1/forecasts/bridge", headers=headers, params=BRIDGE | params)
+
+    def headers(self, login: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.keys[login]}"}
 
     def scenario(self, login: str = "director", **fields: object):
         body = {"opportunity_id": self.deal, "fate": "lost", **fields}
@@ -97,7 +101,7 @@ def test_the_bars_sum_to_the_difference_in_both_languages(house: House) -> None:
 def test_left_out_days_are_the_last_week_of_the_record(house: House) -> None:
     headers = {"Authorization": f"Bearer {house.keys['director']}"}
     told = house.client.get("/v1/forecasts/bridge", headers=headers).json()
-    assert (told["from_day"], told["to_day"], told["month"]) == ("2026-06-23", "2026-06-30", "2026-04-01")
+    assert (told["from_day"], told["to_day"], told["month"]) == ("2026-06-24", "2026-07-01", "2026-07-01")
 
 
 def test_a_salesperson_sees_the_own_bridge_and_no_other_sum(house: House) -> None:
@@ -206,7 +210,21 @@ def test_a_node_that_is_none_is_not_found(house: House) -> None:
     assert house.scenario(node="nowhere", reach=5.0).status_code == 404
 
 
-def test_without_a_record_both_say_so(tmp_path: Path) -> None:
+def test_words_of_deals_are_told_of_those_that_the_caller_sees(house: House) -> None:
+    told = {login: house.client.get("/v1/forecasts/hygiene", headers=house.headers(login)) for login in house.keys}
+    assert told["scientist"].status_code == 403
+    every, own = (HygieneAnswer.model_validate_json(told[login].content) for login in ("director", "rep"))
+    assert every.is_corrected
+    assert every.total.corrected == pytest.approx(sum(deal.corrected for deal in every.deals))
+    assert {deal.rep_id for deal in own.deals} == {rep.rep_id for rep in own.reps} == {house.reps[0]}
+    assert own.n_deals < every.n_deals
+    steps = own.total
+    assert steps.words + steps.day + steps.outcome + steps.amount == pytest.approx(steps.corrected)
+    bad = house.client.get("/v1/forecasts/hygiene", headers=house.headers("rep"), params={"month": "0001-01-01"})
+    assert bad.status_code == 422
+
+
+def test_without_a_record_all_say_so(tmp_path: Path) -> None:
     config = Config(
         store=StoreSection(folder=tmp_path),
         database=DatabaseSection(url=f"sqlite:///{tmp_path}/app.db"),
@@ -222,6 +240,7 @@ def test_without_a_record_both_say_so(tmp_path: Path) -> None:
         for answer in (
             client.get("/v1/forecasts/bridge", headers=headers),
             client.post("/v1/forecasts/scenarios", headers=headers, json=asked),
+            client.get("/v1/forecasts/hygiene", headers=headers),
         ):
             assert answer.status_code == 503
             assert answer.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,102 @@
+"""The form of answers about what words of open deals are worth."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import ConfigDict
+from pydantic.config import JsonDict
+
+from serving.schemas import Answer, told
+
+_STEPS: JsonDict = {
+    "words": 3766934.0,
+    "day": -986418.0,
+    "outcome": -317955.0,
+    "amount": -462614.0,
+    "corrected": 1999947.0,
+}
+_REP: JsonDict = {
+    "rep_id": "R48",
+    "n_open": 8,
+    "n_stale": 1,
+    "amount_factor": 0.87,
+    "win_factor": 0.9,
+    "loss_factor": 1.06,
+    "slip_days": 12.5,
+    **_STEPS,
+}
+_DEAL: JsonDict = {
+    "opportunity_id": "O-204",
+    "rep_id": "R48",
+    "promised_on": "2026-07-15",
+    "pushes": 3,
+    "is_stale": True,
+    **_STEPS,
+}
+
+
+class StepsAnswer(Answer):
+    """From words to what is expected, in units of the currency."""
+
+    words: float = told("What is promised for the period, at the peers' chance of winning.", "口头承诺值。")
+    day: float = told("What the promised days are wrong by: stale and pushed ones.", "预计成交日的修正。")
+    outcome: float = told("What the rep wins more or less often than the peers.", "赢单习惯的修正。")
+    amount: float = told("What amounts become until they are signed.", "金额习惯的修正。")
+    corrected: float = told("What the forecast expects of it.", "修正后的预期值。")
+
+
+class RepWordsAnswer(StepsAnswer):
+    """A salesperson."""
+
+    rep_id: str
+    n_open: int
+    n_stale: int = told("Open deals whose promise has passed or was pushed again and again.", "失效承诺的商机数。")
+    amount_factor: float = told("Final over named amounts against the peers', shrunk.", "金额系数（相对同行）。")
+    win_factor: float = told("Wins against the peers', shrunk.", "赢单系数（相对同行）。")
+    loss_factor: float = told("Losses against the peers', shrunk.", "丢单系数（相对同行）。")
+    slip_days: float = told("Days by which wins came after the promised day, shrunk.", "平均延期天数。")
+
+
+class DealWordsAnswer(StepsAnswer):
+    """An open deal."""
+
+    opportunity_id: str
+    rep_id: str | None
+    promised_on: date | None
+    pushes: int = told("How often the promised day was moved later.", "推迟次数。")
+    is_stale: bool
+
+
+class HygieneAnswer(Answer):
+    """What words are worth, of the salespeople and deals that the caller may see."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "as_of": "2026-07-01",
+                    "period": "quarter",
+                    "month": "2026-07-01",
+                    "currency": "CNY",
+                    "is_corrected": True,
+                    "total": _STEPS,
+                    "reps": [_REP],
+                    "n_deals": 1,
+                    "deals": [_DEAL],
+                }
+            ]
+        }
+    )
+
+    as_of: date
+    period: str
+    month: date
+    currency: str
+    is_corrected: bool = told(
+        "Whether the forecast corrects by salesperson (`company.corrects_reps`).", "预测是否按个人习惯修正。"
+    )
+    total: StepsAnswer = told("All that the caller may see, together.", "有权查看部分的合计。")
+    reps: list[RepWordsAnswer]
+    n_deals: int
+    deals: list[DealWordsAnswer] = told("Those that lose most by the correction first.", "按修正额由低到高排列。")
