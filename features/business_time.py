@@ -49,7 +49,7 @@ def day_classes(days: Ints, country: str) -> Ints:
 
     Examples
     --------
-    >>> days = np.array(["2026-02-17", "2026-03-02", "2026-12-30"], "datetime64[D]").astype(np.int64)
+    >>> days = np.array(["2026-02-17", "2026-03-11", "2026-12-30"], "datetime64[D]").astype(np.int64)
     >>> [CLASSES[place] for place in day_classes(days, "CN")]
     ['holiday', 'working', 'year_end']
     """

@@ -29,29 +29,40 @@ def presumed_signed(deals: pd.DataFrame, agreements: pd.DataFrame) -> Flags:
     Parameters
     ----------
     deals : pd.DataFrame
-        `account`, `product`, `created`, `waits`: whether its signature is still expected.
+        `account`, `created`, `amount`, `waits`: whether its signature is still expected.
     agreements : pd.DataFrame
-        `account`, `product`, `signed`, `deal` (-1 where no deal is named), `is_renewal`.
+        `account`, `signed`, `deal` (-1 where no deal is named), `is_renewal`.
 
     Notes
     -----
-    Each agreement that names no deal and renews nothing stands for one deal of its customer: of its product first, the
-    oldest that was there when it was signed. A deal of another product is taken too: better once too few than twice.
+    Each agreement that names no deal and renews nothing stands for one deal of its customer that was there when it was
+    signed, so that together they take out as much money as they can (a maximum-weight matching, by augmenting paths in
+    the order of amounts): the deal that was meant is one they could take, so a lost link never leaves more.
     """
     found = np.zeros(len(deals), dtype=np.bool_)
-    free = agreements[(agreements["deal"] < 0) & ~agreements["is_renewal"]]
     waiting = deals[deals["waits"]]
-    free = free[free["account"].isin(waiting["account"])].sort_values("signed", kind="stable")
-    by_account = {account: rows for account, rows in waiting.groupby("account", sort=False)}
-    for row in free.itertuples():
-        rows = by_account.get(row.account)
-        if rows is None:
-            continue
-        rows = rows[(rows["created"] <= row.signed) & ~found[rows.index]]
-        if len(rows):
-            same = rows[rows["product"] == row.product]
-            found[int((same if len(same) else rows)["created"].idxmin())] = True
+    free = agreements[(agreements["deal"] < 0) & ~agreements["is_renewal"]]
+    free = free[free["account"].isin(waiting["account"])]
+    signed = {account: rows.tolist() for account, rows in free.groupby("account", sort=False)["signed"]}
+    for account, rows in waiting[waiting["account"].isin(free["account"])].groupby("account", sort=False):
+        held: dict[int, int] = {}
+        created = dict(zip(rows.index.tolist(), rows["created"].tolist(), strict=True))
+        for deal in rows["amount"].fillna(0.0).sort_values(ascending=False, kind="stable").index.tolist():
+            _match(deal, created, signed[account], held, set())
+        found[list(held.values())] = True
     return found
+
+
+def _match(deal: int, created: dict[int, int], signed: list[int], held: dict[int, int], seen: set[int]) -> bool:
+    """Find an agreement for a deal, moving deals that have one to others if need be (Kuhn's algorithm)."""
+    for place, day in enumerate(signed):
+        if place in seen or created[deal] > day:
+            continue
+        seen.add(place)
+        if place not in held or _match(held[place], created, signed, held, seen):
+            held[place] = deal
+            return True
+    return False
 
 
 def renewals_of(agreements: pd.DataFrame, named: Ints) -> Ints:

@@ -241,11 +241,12 @@ def _deal_rows(
     renewal = np.zeros(len(agreed.deal) + 1, dtype=np.bool_)
     renewal[agreed.renewed_to] = True
     presumed = presumed_signed(
-        pd.DataFrame({"account": account, "product": rows["product"], "created": created, "waits": waits}),
+        pd.DataFrame(
+            {"account": account, "created": created, "amount": numbers_of(rows["net_amount"]), "waits": waits}
+        ),
         pd.DataFrame(
             {
                 "account": agreed.account,
-                "product": agreed_product,
                 "signed": agreed.signed,
                 "deal": agreed.deal,
                 "is_renewal": renewal[:-1],

@@ -1,4 +1,4 @@
-"""The published joint sample: coherent, levelled to the stacked forecasts, held to the money chain, as wide as learned."""
+"""The published joint sample: coherent, levelled to the stacked forecasts, held to the money chain, wide enough."""
 
 from __future__ import annotations
 
