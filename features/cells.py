@@ -78,7 +78,7 @@ class CellBook:
         blank = np.full(len(account), None, dtype=object)
         customer = self._accounts.reindex(account)
         seller = pd.Series(blank if rep is None else rep, dtype=object)
-        seller = seller.fillna(pd.Series(customer["rep_id"].to_numpy(), dtype=object))
+        seller = _first_named(seller, customer["rep_id"])
         who = self._reps.reindex(seller.to_numpy())
         region = pd.Series(who["region"].to_numpy(), dtype=object)
         what = pd.Series(blank if product is None else product, dtype=object)
@@ -87,8 +87,8 @@ class CellBook:
             {
                 "rep_id": seller.to_numpy(),
                 "team": who["team_id"].to_numpy(),
-                "region": region.fillna(pd.Series(customer["region"].to_numpy(), dtype=object)).to_numpy(),
-                "line": line.fillna(what).to_numpy(),
+                "region": _first_named(region, customer["region"]).to_numpy(),
+                "line": _first_named(line, what).to_numpy(),
                 "industry": customer["industry"].to_numpy(),
                 "buyer_type": customer["buyer_type"].to_numpy(),
             },
@@ -118,6 +118,13 @@ def _frame(tables: Mapping[str, pa.Table], name: str, key: str, columns: tuple[s
         return pd.DataFrame({column: pd.Series(dtype=object) for column in columns})
     found: pd.DataFrame = table.select([key, *columns]).to_pandas().astype(object)
     return found.drop_duplicates(key).set_index(key)
+
+
+def _first_named(values: pd.Series, others: pd.Series) -> pd.Series:
+    """Values, and where there is none the others, place by place."""
+    # Not `fillna`, which looks for another type of column where nothing was named at all.
+    found = np.where(values.isna(), others.to_numpy(dtype=object), values.to_numpy(dtype=object))
+    return pd.Series(found, dtype=object)
 
 
 def _objects(values: pd.Series) -> Names:

@@ -12,7 +12,17 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from crm.config import Config, ServingSection
-from serving import forecast_schemas, ledger_schemas, model_schemas, next_product_schemas, schemas, service_schemas
+from serving import (
+    bridge_schemas,
+    forecast_schemas,
+    hygiene_schemas,
+    ledger_schemas,
+    model_schemas,
+    next_product_schemas,
+    parts_schemas,
+    schemas,
+    service_schemas,
+)
 from serving.app import create_app
 from serving.auth import PUBLIC, RouteWithoutScope, declared_scope, require_scopes
 from serving.roles import ROLE_SCOPES, Role, Scope
@@ -32,15 +42,30 @@ CALLS: dict[str, tuple[str, str, dict[str, object] | None]] = {
     "/v1/forecasts/accuracy": ("GET", "/v1/forecasts/accuracy", None),
     # Calling is a POST to the same address: tests/serving/test_overrides.py.
     "/v1/forecasts/overrides": ("GET", "/v1/forecasts/overrides", None),
+    "/v1/forecasts/bridge": ("GET", "/v1/forecasts/bridge", None),
+    "/v1/forecasts/components": ("GET", "/v1/forecasts/components", None),
+    "/v1/forecasts/hygiene": ("GET", "/v1/forecasts/hygiene", None),
+    "/v1/forecasts/scenarios": ("POST", "/v1/forecasts/scenarios", {"opportunity_id": "none"}),
     "/v1/models": ("GET", "/v1/models", None),
     "/v1/models/{task}": ("GET", "/v1/models/lead_score", None),
     "/v1/predictions/{prediction_id}": ("GET", f"/v1/predictions/{PREDICTION}", None),
 }
-FORMS = [
-    kind
-    for module in (schemas, model_schemas, next_product_schemas, forecast_schemas, ledger_schemas, service_schemas)
-    for kind in vars(module).values()
-]
+# What is asked for there is not on this company's record.
+NOT_THERE = {"/v1/predictions/{prediction_id}", "/v1/forecasts/scenarios"}
+# The whole company is shown to whoever sees all of it.
+OF_ALL = {"/v1/forecasts/bridge"}
+MODULES = (
+    schemas,
+    model_schemas,
+    next_product_schemas,
+    forecast_schemas,
+    ledger_schemas,
+    service_schemas,
+    bridge_schemas,
+    hygiene_schemas,
+    parts_schemas,
+)
+FORMS = [kind for module in MODULES for kind in vars(module).values()]
 ROLES = ("director", "manager", "rep", "service", "data_scientist", "nothing")
 GRANTED = {
     "service": {Scope.LEADS_SCORE, Scope.PREDICTIONS_READ, Scope.MODELS_READ},
@@ -153,7 +178,8 @@ def test_roles_open_what_the_policy_says_and_nothing_else(
     granted = GRANTED[login] if login in GRANTED else ROLE_SCOPES[Role(login)]
     answer = call(client, path, as_role(login))
     if scope in granted:
-        assert answer.status_code == (404 if "prediction" in path else 200), answer.text
+        is_found = path not in NOT_THERE and (path not in OF_ALL or login == "director")
+        assert answer.status_code == (200 if is_found else 404), answer.text
     else:
         assert_problem(answer, 403)
 
