@@ -123,14 +123,30 @@ def new_deals(state: FlowState, clock: BusinessClock, member: Flags) -> Inflow:
     deals, on = state.deals, state.on
     rate = learn_rate(deals.created, on, clock, first=first_day(state))
     grown = (deals.created < on - MATURE_DAYS) & (deals.created >= on - MATURE_DAYS - 2 * EXAMPLE_DAYS)
-    wins = np.flatnonzero(grown & (deals.outcome == WON) & member[deals.cell])
+    share = _shares_after_hand_over(state, member)[deals.cell]
+    wins = np.flatnonzero(grown & (deals.outcome == WON) & (share > 0))
     return Inflow(
         rate=rate,
         on=on,
-        net=np.nan_to_num(deals.amount[wins]) / max(int(grown.sum()), 1),
+        net=np.nan_to_num(deals.amount[wins]) * share[wins] / max(int(grown.sum()), 1),
         lasted=clock.at(deals.closed[wins]) + 0.5 - clock.at(deals.created[wins]),
         has_lag=True,
     )
+
+
+def _shares_after_hand_over(state: FlowState, member: Flags) -> Floats:
+    """The chance that what comes like each cell's is a node's: of those who left, colleagues take over, (n_cells,)."""
+    deals, cells = state.deals, state.cells
+    share = member.astype(np.float64)
+    pool = deals.cell[(deals.created >= state.on - EXAMPLE_DAYS) & ~cells.is_gone[deals.cell]]
+    region, line = cells.region[pool], cells.line[pool]
+    for one in np.flatnonzero(cells.is_gone).tolist():
+        near = region == cells.region[one]
+        same = near & (line == cells.line[one])
+        taken = pool[same] if same.any() else pool[near]
+        if len(taken):
+            share[one] = float(member[taken].mean())
+    return share
 
 
 def direct_agreements(state: FlowState, clock: BusinessClock, member: Flags) -> Inflow:

@@ -129,8 +129,10 @@ def test_every_command_says_what_it_does() -> None:
     expected = {"demo", "export", "identities", "ingest", "keys", "models", "promote", "readiness", "refresh"}
     assert set(commands) == expected | {
         "accuracy",
+        "bridge",
         "call",
         "forecast",
+        "hygiene",
         "receivables",
         "rollback",
         "score",
