@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from features.business_time import BusinessClock
 from features.flow_rows import WON, FlowState
@@ -139,13 +140,13 @@ def _shares_after_hand_over(state: FlowState, member: Flags) -> Floats:
     deals, cells = state.deals, state.cells
     share = member.astype(np.float64)
     pool = deals.cell[(deals.created >= state.on - EXAMPLE_DAYS) & ~cells.is_gone[deals.cell]]
-    region, line = cells.region[pool], cells.line[pool]
-    for one in np.flatnonzero(cells.is_gone).tolist():
-        near = region == cells.region[one]
-        same = near & (line == cells.line[one])
-        taken = pool[same] if same.any() else pool[near]
-        if len(taken):
-            share[one] = float(member[taken].mean())
+    region, line = (pd.factorize(axis, use_na_sentinel=False)[0] for axis in (cells.region, cells.line))
+    # Of the same region and line where there is one, else of the same region.
+    for group in (region, region * (cells.n + 1) + line):
+        n = np.bincount(group[pool], minlength=int(group.max(initial=0)) + 1)
+        own = np.bincount(group[pool], member[pool], minlength=len(n))
+        taken = cells.is_gone & (n[group] > 0)
+        share[taken] = (own / np.maximum(n, 1))[group[taken]]
     return share
 
 
