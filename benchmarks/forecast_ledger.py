@@ -162,7 +162,7 @@ def promote_plain(config: Config, folder: Path) -> None:
         baseline_rules=dict.fromkeys(cells, rule),
         answers={(measure, level.value): "forecast" for measure in measures for level in TASK.levels},
     )
-    save_series(model, folder, cards={"en": "# C", "zh": "# 卡"}, report="{}", plots={"en": "", "zh": ""})
+    save_series(model, folder, cards={"en": "# C", "zh": "# 卡"}, report="{}", plots={})
     publish(config.champions_folder, TASK.name, folder, version="1")
 
 

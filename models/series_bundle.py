@@ -25,6 +25,7 @@ Cell: TypeAlias = tuple[str, str, int]
 
 SERIES = "series"
 FAN = {"en": "fan.en.svg", "zh": "fan.zh.svg"}
+COMPONENTS = {"en": "components.en.svg", "zh": "components.zh.svg"}
 _N_GOLDEN = 12
 
 
@@ -120,10 +121,10 @@ class SeriesModel:
 def save_series(
     model: SeriesModel, folder: Path, *, cards: Mapping[str, str], report: str, plots: Mapping[str, str]
 ) -> str:
-    """Write a bundle into a new folder and return its digest; arguments as `models.bundle.save_bundle`."""
+    """Write a bundle into a new folder and return its digest; `plots` by file name, the rest as `save_bundle`."""
     files = {MODEL: _to_json(model), REPORT: report, GOLDEN: _golden(model)}
     files |= {CARD[language]: text for language, text in cards.items()}
-    files |= {FAN[language]: text for language, text in plots.items()}
+    files |= plots
     return seal_folder(folder, files, task=model.task, kind=SERIES)
 
 

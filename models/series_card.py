@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from models.series_bundle import FAN, SeriesModel
+from models.series_bundle import COMPONENTS, FAN, SeriesModel
 from models.series_judge import ALL, Accuracy
-from models.series_plot import MEASURES
 from models.series_report import SeriesReport
 from models.series_task import SeriesTask
+from models.series_words import LEVELS, MEASURES, measure_words
 
 LANGUAGES = ("en", "zh")
 
@@ -27,11 +27,15 @@ _WORDS = {
         "weights": "What counts how much (months 1-3)",
         "weights_columns": "measure | level | answer | weights | times",
         "fan": "The next months",
+        "parts": "What they are made of",
         "limits": "Limits",
         "silent": "without a series",
         "revision": "{measure}: a month's amount changed by {share:.1%} on average since it closed",
         "causes": "It tells what comes when things go on as they did; it knows no open deal, price change or plan.",
         "sum": "Nodes are forecast one by one: parts need not add up to the whole.",
+        "joint_causes": "It knows what is signed, open, due for renewal and usual; it knows no price change and no "
+        "plan.",
+        "joint_sum": "All nodes and months are summed from one joint sample: in every draw parts add up to the whole.",
         "veto": "Where it was clearly worse than seasonal naive on the tested months, seasonal naive answers: a gate, "
         "decided on the very months that are shown.",
     },
@@ -47,26 +51,15 @@ _WORDS = {
         "weights": "各方法权重（提前1-3个月）",
         "weights_columns": "指标 | 层级 | 作答 | 权重 | 倍数",
         "fan": "未来各月",
+        "parts": "预测构成",
         "limits": "局限",
         "silent": "没有序列",
         "revision": "{measure}：月结之后金额平均变动 {share:.1%}",
         "causes": "预测假设一切照旧；不知道未结商机、调价或计划。",
         "sum": "各节点分别预测，部分之和未必等于整体。",
+        "joint_causes": "预测已考虑已签、在谈、待续约与常规业务；不知道调价或计划。",
+        "joint_sum": "所有节点与月份均由同一联合样本汇总：每次抽样中部分之和恒等于整体。",
         "veto": "在所评估月份上明显差于去年同月之处，由去年同月作答：这是一道关口，依据的正是所展示的这些月份。",
-    },
-}
-_LEVELS = {
-    "en": {},
-    "zh": {
-        "company": "全公司",
-        "region": "区域",
-        "team": "团队",
-        "line": "产品线",
-        "region_line": "区域×产品线",
-        "industry": "行业",
-        "buyer_type": "客户类型",
-        "rep": "销售人员",
-        "series": "自有序列",
     },
 }
 _VERDICTS = {
@@ -116,6 +109,7 @@ def _write(task: SeriesTask, report: SeriesReport, model: SeriesModel, language:
         "",
         f"![{words['fan']}]({FAN[language]})",
         "",
+        *_parts(model, language),
         f"## {words['accuracy']}",
         "",
         *_table(words["columns"], [_row(one, language) for one in report.accuracy]),
@@ -129,13 +123,19 @@ def _write(task: SeriesTask, report: SeriesReport, model: SeriesModel, language:
         f"## {words['limits']}",
         "",
     ]
-    lines += [f"- {words['revision'].format(measure=_measure(m, language), share=s)}" for m, s in _sorted(report)]
-    if language == "en":
-        lines += [f"- {limit_in(language, limit)}" for limit in report.limits]
+    lines += [f"- {words['revision'].format(measure=measure_words(m, language), share=s)}" for m, s in _sorted(report)]
+    lines += [f"- {limit_in(language, limit)}" for limit in report.limits]
     if report.silent:
         lines.append(f"- {words['silent']}: {len(report.silent)}")
-    lines += [f"- {words[name]}" for name in ("veto", "sum", "causes")]
+    told = ("joint_sum", "joint_causes") if model.joint.methods else ("sum", "causes")
+    lines += [f"- {words[name]}" for name in ("veto", *told)]
     return "\n".join(lines).strip() + "\n"
+
+
+def _parts(model: SeriesModel, language: str) -> list[str]:
+    """The picture of the parts, where a joint sample tells them."""
+    name = _WORDS[language]["parts"]
+    return [f"## {name}", "", f"![{name}]({COMPONENTS[language]})", ""] if model.joint.methods else []
 
 
 def _sorted(report: SeriesReport) -> list[tuple[str, float]]:
@@ -146,8 +146,8 @@ def _row(one: Accuracy, language: str) -> list[str]:
     inside = one.coverage[80]
     bucket = {"en": "all", "zh": "全部"}[language] if one.bucket == ALL else one.bucket
     return [
-        _measure(one.measure, language),
-        _LEVELS[language].get(one.level, one.level),
+        measure_words(one.measure, language),
+        LEVELS[language].get(one.level, one.level),
         bucket,
         f"{one.n:,}",
         f"{one.wape:.3f}",
@@ -166,7 +166,13 @@ def _weights(model: SeriesModel, language: str) -> list[list[str]]:
         if rule is not None:
             told = ", ".join(f"{name} {weight:.2f}" for name, weight in rule.weights.items())
             rows.append(
-                [_measure(measure, language), _LEVELS[language].get(level, level), status, told, f"{rule.factor:.2f}"]
+                [
+                    measure_words(measure, language),
+                    LEVELS[language].get(level, level),
+                    status,
+                    told,
+                    f"{rule.factor:.2f}",
+                ]
             )
     return rows
 
@@ -177,14 +183,10 @@ def limit_in(language: str, sentence: str) -> str:
         return sentence
     for english, chinese in _LIMITS_ZH:
         sentence = re.sub(english, chinese, sentence)
-    called = _LEVELS["zh"] | MEASURES["zh"]
+    called = LEVELS["zh"] | MEASURES["zh"]
     return re.sub(
         r"^\w+(?:，\w+)?(?=：)", lambda found: "，".join(called.get(n, n) for n in found[0].split("，")), sentence
     )
-
-
-def _measure(name: str, language: str) -> str:
-    return MEASURES[language].get(name, name)
 
 
 def _table(columns: str, rows: list[list[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The fan of a forecast: the last two years and the next months with their ranges, as SVG without any library."""
+"""The fan of a forecast: the last two years and the next months with their ranges, beside last year's months."""
 
 from __future__ import annotations
 
@@ -8,61 +8,69 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from models.drawing import BLUE, LANGUAGES, Area, Axis, Drawing, Line, Point, add_axis, axis_over, to_svg
 from models.series_forecast import NodeForecast
 from models.series_points import Batch
 from models.series_task import QUANTILES
+from models.series_words import measure_words, node_words
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-WIDTH, HEIGHT = 760, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 36, 40
-_PAST_MONTHS = 24
-_FONT = "font-family='sans-serif' font-size='12'"
+WIDTH, HEIGHT = 760, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 60, 40
+PAST_MONTHS = 24
 _BANDS = ((0.05, 0.95, "#d6e4f5"), (0.1, 0.9, "#b4cfec"), (0.25, 0.75, "#86b0de"))
+_NAIVE = "#c07a1e"
+# How many letters of a month's name fit below each other's neighbours.
+_EVERY = 6
 WORDS = {
-    "en": ("{measure}, company, monthly", "ranges: 90, 80 and 50 %", "no series of the whole company"),
-    "zh": ("{measure}：全公司，按月", "区间：90%、80%、50%", "没有全公司的序列"),
-}
-MEASURES = {
-    "en": {
-        "bookings": "bookings",
-        "receipts": "receipts",
-        "revenue": "revenue",
-        "gross_margin": "gross margin",
-        "new_customers": "new customers",
-    },
-    "zh": {
-        "bookings": "合同额",
-        "receipts": "回款额",
-        "revenue": "收入",
-        "gross_margin": "毛利",
-        "new_customers": "新客户数",
-    },
+    "en": (
+        "{measure}, {node}, monthly",
+        "forecast dashed, its ranges 90, 80 and 50 %; dotted: the same months a year before",
+        "no series of the whole company",
+    ),
+    "zh": (
+        "{measure}：{node}，按月",
+        "虚线：预测，区间90%、80%、50%；点线：去年同月",
+        "没有全公司的序列",
+    ),
 }
 
 
 def write_fans(forecasts: Sequence[NodeForecast], batch: Batch) -> dict[str, str]:
-    """The fan of the first measure of the whole company by language, `en` and `zh`.
+    """The fan of the first measure of the whole company as SVG by language, `en` and `zh`.
 
     Parameters
     ----------
     forecasts : sequence of NodeForecast
-        From `forecast_batch`.
+        From `forecast_batch` or `forecast_jointly`.
     batch : Batch
         The same cutoff.
     """
     shown = next((one for one in forecasts if one.node.level.value in ("company", "series")), None)
     if shown is None:
-        return {language: _empty(words[2]) for language, words in WORDS.items()}
+        return {language: to_svg(empty_drawing(WORDS[language][2])) for language in LANGUAGES}
     row = batch.keys.index((shown.measure, shown.node))
-    return {
-        language: draw_fan(shown, batch.months[-_PAST_MONTHS:], batch.raw[row][-_PAST_MONTHS:], language=language)
-        for language in WORDS
-    }
+    months, actual = batch.months[-PAST_MONTHS:], batch.raw[row][-PAST_MONTHS:]
+    return {language: to_svg(draw_fan(shown, months, actual, language=language)) for language in LANGUAGES}
 
 
-def draw_fan(forecast: NodeForecast, months: npt.NDArray[np.datetime64], actual: Floats, *, language: str) -> str:
-    """The fan of one series as SVG: past amounts as a line, the forecast dashed, ranges as bands.
+def empty_drawing(text: str) -> Drawing:
+    """A drawing that says why there is nothing to draw."""
+    drawing = Drawing(width=WIDTH, height=HEIGHT, title=text)
+    drawing.text(_LEFT, 20, text, is_bold=True)
+    return drawing
+
+
+def draw_fan(
+    forecast: NodeForecast,
+    months: npt.NDArray[np.datetime64],
+    actual: Floats,
+    *,
+    language: str,
+    measured: str = "",
+) -> Drawing:
+    """The fan of one series: past amounts as a line, the forecast dashed, ranges as bands, seasonal naive dotted.
 
     Parameters
     ----------
@@ -72,63 +80,47 @@ def draw_fan(forecast: NodeForecast, months: npt.NDArray[np.datetime64], actual:
         The past that is shown.
     language : str
         `en` or `zh`.
+    measured : str
+        What was measured of its ranges, below the title.
     """
-    told = np.concatenate([actual, forecast.expected, forecast.quantiles.ravel()])
-    top = float(np.nanmax(told)) or 1.0
-    bottom = min(float(np.nanmin(told)), 0.0)
+    title, legend, _ = WORDS[language]
+    title = title.format(measure=measure_words(forecast.measure, language), node=node_words(forecast.node, language))
+    drawing = Drawing(width=WIDTH, height=HEIGHT, title=title)
+    drawing.text(_LEFT, 18, title, is_bold=True)
+    drawing.text(_LEFT, 34, legend)
+    drawing.text(_LEFT, 50, measured)
+    told = np.concatenate([actual, forecast.expected, forecast.baseline, forecast.quantiles.ravel()])
+    axis = axis_over(told[np.isfinite(told)].tolist(), floor=HEIGHT - _BOTTOM, ceiling=_TOP)
+    add_axis(drawing, axis, _LEFT, WIDTH - _RIGHT, language)
     # Of quarters the months in which they end are drawn, where they lie.
     later = [int(step) for step in (forecast.months - months[-1]).astype(int)]
-    n = len(months) + later[-1]
+    now, n = len(months) - 1, len(months) + (later[-1] if later else 0)
 
     def x(place: float) -> float:
         return round(_LEFT + place / max(n - 1, 1) * (WIDTH - _LEFT - _RIGHT), 1)
 
-    def y(value: float) -> float:
-        return round(HEIGHT - _BOTTOM - (value - bottom) / (top - bottom) * (HEIGHT - _TOP - _BOTTOM), 1)
-
-    title, legend, _ = WORDS[language]
-    measure = MEASURES[language].get(forecast.measure, forecast.measure)
-    parts = _frame(title.format(measure=_escaped(measure)), legend)
-    for share in (0.0, 0.5, 1.0):
-        value = bottom + share * (top - bottom)
-        parts += [
-            f"<path d='M{_LEFT} {y(value)}H{WIDTH - _RIGHT}' stroke='#ddd'/>",
-            f"<text x='{_LEFT - 6}' y='{y(value) + 4}' text-anchor='end' {_FONT}>{value:,.0f}</text>",
-        ]
-    now = len(months) - 1
+    ahead = [x(now + step) for step in later]
     if np.isfinite(forecast.quantiles).all():
-        for low, high, colour in _BANDS:
-            bounds = forecast.quantiles[:, [QUANTILES.index(low), QUANTILES.index(high)]]
-            there = [f"{x(now + step)} {y(value)}" for step, value in zip(later, bounds[:, 1], strict=True)]
-            back = [f"{x(now + step)} {y(value)}" for step, value in zip(later, bounds[:, 0], strict=True)][::-1]
-            parts.append(f"<path d='M{'L'.join([*there, *back])}Z' fill='{colour}'/>")
-    shown = [f"{x(place)} {y(value)}" for place, value in enumerate(actual) if np.isfinite(value)]
-    ahead = [f"{x(now + step)} {y(value)}" for step, value in zip(later, forecast.expected, strict=True)]
-    parts += [
-        f"<path d='M{'L'.join(shown)}' stroke='#222' fill='none'/>",
-        f"<path d='M{'L'.join(ahead)}' stroke='#1f5fa8' stroke-width='2' stroke-dasharray='5 3' fill='none'/>",
-    ]
+        _add_bands(drawing, axis, ahead, forecast.quantiles)
+    past = _line(axis, [x(place) for place in range(len(months))], actual)
+    if past:
+        drawing.add(Line(points=past))
+    for values, colour, width, dash in ((forecast.baseline, _NAIVE, 1.5, 2.0), (forecast.expected, BLUE, 2.0, 5.0)):
+        points = _line(axis, ahead, values)
+        if points:
+            drawing.add(Line(points=points, colour=colour, width=width, dash=dash))
     every = (months[0] + np.arange(n)).tolist()
-    for place in range(0, n, 6):
-        parts.append(
-            f"<text x='{x(place)}' y='{HEIGHT - _BOTTOM + 18}' text-anchor='middle' {_FONT}>{every[place]:%Y-%m}</text>"
-        )
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    for place in range(0, n, _EVERY):
+        drawing.text(x(place), HEIGHT - _BOTTOM + 18, f"{every[place]:%Y-%m}", "middle")
+    return drawing
 
 
-def _frame(title: str, legend: str) -> list[str]:
-    return [
-        f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{HEIGHT}' viewBox='0 0 {WIDTH} {HEIGHT}' "
-        f"role='img' aria-label='{title}'>",
-        f"<rect width='{WIDTH}' height='{HEIGHT}' fill='white'/>",
-        f"<text x='{_LEFT}' y='20' {_FONT} font-weight='bold'>{title}</text>",
-        f"<text x='{WIDTH - _RIGHT}' y='20' text-anchor='end' {_FONT}>{legend}</text>",
-    ]
+def _add_bands(drawing: Drawing, axis: Axis, ahead: Sequence[float], quantiles: Floats) -> None:
+    for low, high, colour in _BANDS:
+        there = _line(axis, ahead, quantiles[:, QUANTILES.index(high)])
+        back = _line(axis, ahead, quantiles[:, QUANTILES.index(low)])
+        drawing.add(Area(points=[*there, *back[::-1]], fill=colour))
 
 
-def _empty(text: str) -> str:
-    return "\n".join([*_frame(text, ""), "</svg>"]) + "\n"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("'", "&#39;")
+def _line(axis: Axis, x: Sequence[float], values: Floats) -> list[Point]:
+    return [(place, axis.y(value)) for place, value in zip(x, values.tolist(), strict=True) if np.isfinite(value)]

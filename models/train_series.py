@@ -24,7 +24,7 @@ from models.series_bundle import SeriesModel, load_series, save_series
 from models.series_candidates import BASELINE
 from models.series_card import write_series_cards
 from models.series_combine import combine, floored
-from models.series_forecast import BASE_RATE, FORECAST, forecast_batch
+from models.series_forecast import BASE_RATE, FORECAST
 from models.series_gates import NOMINAL
 from models.series_judge import (
     ALL,
@@ -39,7 +39,7 @@ from models.series_judge import (
 )
 from models.series_learn import Replayed, learn
 from models.series_past import Past, read_past
-from models.series_plot import write_fans
+from models.series_plots import plot_company
 from models.series_points import Batch, Points, replay
 from models.series_report import SeriesReport, SeriesVersus
 from models.series_task import QUANTILES, SeriesTask
@@ -87,7 +87,7 @@ def train_series(
     report = replace(report, versus=_versus(config, task, points, replayed, model, seed))
     if on_progress is not None:
         on_progress("keeping the model", 1.0)
-    return _keep(config, task, report, model, past)
+    return _keep(config, task, report, model, plot_company(model, task, past.present, generation, config.company))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -239,7 +239,8 @@ def _limits(past: Past, overall: Sequence[Accuracy], covered: Mapping[str, Inter
     for one in overall:
         if one.verdict == WORSE:
             found.append(f"{one.measure}, {one.level}: worse than seasonal naive, which answers there")
-    found.append("the first month ahead is the running one; what it already holds is not used yet")
+    if all(flows is None for flows in past.flows):
+        found.append("the first month ahead is the running one; what it already holds is not used yet")
     return tuple(found)
 
 
@@ -318,14 +319,16 @@ def _versus(
     return SeriesVersus(champion=entry.digest, is_newer=is_newer, n=int(rows.sum()), mase=gain)
 
 
-def _keep(config: Config, task: SeriesTask, report: SeriesReport, model: SeriesModel, past: Past) -> SeriesReport:
+def _keep(
+    config: Config, task: SeriesTask, report: SeriesReport, model: SeriesModel, plots: Mapping[str, str]
+) -> SeriesReport:
     place = new_place(config.store.folder / "models" / task.name)
     digest = save_series(
         model,
         place,
         cards=write_series_cards(task, report, model),
         report=report.to_json(),
-        plots=write_fans(forecast_batch(model, past.present), past.present),
+        plots=plots,
     )
     kept = replace(report, bundle=str(place), digest=digest)
     try:

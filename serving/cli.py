@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from serving import cli_bridge, cli_demo, cli_forecast, cli_models, cli_receivables, cli_record, cli_serve
+from serving import cli_bridge, cli_demo, cli_forecast, cli_models, cli_plot, cli_receivables, cli_record, cli_serve
 from serving.cli_errors import exit_code
 from serving.cli_output import Session
 
@@ -33,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for _group in (cli_demo, cli_record, cli_models, cli_forecast, cli_bridge, cli_receivables, cli_serve):
+for _group in (cli_demo, cli_record, cli_models, cli_forecast, cli_plot, cli_bridge, cli_receivables, cli_serve):
     _group.add_commands(app)
 
 

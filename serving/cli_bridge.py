@@ -43,13 +43,18 @@ def bridge(
 
     config = config_of(context)
     asked = BridgeAsked(
-        from_day=_day(since), to_day=_day(until), period=_period(period), month=_first(month), node=node, most_deals=500
+        from_day=day_asked(since),
+        to_day=day_asked(until),
+        period=period_asked(period),
+        month=month_asked(month),
+        node=node,
+        most_deals=500,
     )
     generation = Store(config.record_folder).current()
     try:
         told: dict[str, Any] = answer_bridge(config, FlowViews(config), generation, EVERYONE, asked)
     except Refusal as refused:
-        raise NotPossible(_reason(refused)) from None
+        raise NotPossible(reason_of(refused)) from None
     if as_json:
         print_json(told)
         return
@@ -77,12 +82,12 @@ def hygiene(context: typer.Context, period: Chosen = "quarter", month: First = N
             FlowViews(config),
             generation,
             EVERYONE,
-            period=_period(period),
-            month=_first(month),
+            period=period_asked(period),
+            month=month_asked(month),
             limit=500,
         )
     except Refusal as refused:
-        raise NotPossible(_reason(refused)) from None
+        raise NotPossible(reason_of(refused)) from None
     if as_json:
         print_json(told)
         return
@@ -101,27 +106,30 @@ def _deals(bar: Mapping[str, Any]) -> str:
     return ", ".join(f"{deal['opportunity_id']} {deal['effect']:+,.0f}" for deal in bar["deals"][:_NAMED])
 
 
-def _reason(refused: Exception) -> str:
+def reason_of(refused: Exception) -> str:
     """What is wrong, in words for the command line."""
     errors = getattr(refused, "errors", ())
     return " ".join([str(refused), *(f"({error.message})" for error in errors)])
 
 
-def _day(text: str | None) -> date | None:
+def day_asked(text: str | None) -> date | None:
+    """The day of an option, or a message that says its form."""
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
         raise NotPossible("--since and --until take a day such as 2026-08-15") from None
 
 
-def _first(text: str | None) -> date | None:
+def month_asked(text: str | None) -> date | None:
+    """The first day of the month of an option, or a message that says its form."""
     try:
         return None if text is None else date.fromisoformat(f"{text[:7]}-01")
     except ValueError:
         raise NotPossible("--month takes a month such as 2026-08") from None
 
 
-def _period(text: str) -> Period:
+def period_asked(text: str) -> Period:
+    """The period of an option, or a message that names the periods."""
     from features.periods import Period
 
     try:

@@ -28,6 +28,7 @@ EXIT_CODES: dict[str, int] = {
     "models.booster.BadBooster": BAD_INPUT,
     "models.predictor.BadBundle": BAD_INPUT,
     "models.encoding.BadValue": BAD_INPUT,
+    "models.drawing_png.NoChineseFont": BAD_INPUT,
     "models.registry.RegistryAway": BAD_INPUT,
     "models.registry.UnknownVersion": BAD_INPUT,
     "models.challengers.NoChallenger": BAD_INPUT,

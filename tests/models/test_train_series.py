@@ -60,7 +60,9 @@ def small_model(**changes: object) -> SeriesModel:
 
 
 def save(model: SeriesModel, folder: Path) -> str:
-    return save_series(model, folder, cards={"en": "# Card", "zh": "# 卡"}, report="{}", plots={"en": "", "zh": ""})
+    return save_series(
+        model, folder, cards={"en": "# Card", "zh": "# 卡"}, report="{}", plots={FAN["en"]: "", FAN["zh"]: ""}
+    )
 
 
 def test_a_bundle_comes_back_as_it_was_saved(tmp_path: Path) -> None:

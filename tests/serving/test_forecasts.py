@@ -135,7 +135,7 @@ def promote_model(config: Config, folder: Path) -> None:
         baseline_rules=dict.fromkeys(cells, rule),
         answers={("bookings", level): "forecast" for level in LEVELS},
     )
-    save_series(model, folder, cards={"en": "# C", "zh": "# 卡"}, report=REPORT, plots={"en": "", "zh": ""})
+    save_series(model, folder, cards={"en": "# C", "zh": "# 卡"}, report=REPORT, plots={})
     publish(config.champions_folder, TASK.name, folder, version="1")
 
 
