@@ -53,7 +53,7 @@ _NODE: JsonDict = {
 class BridgeDeal(Answer):
     """An opportunity in a bar."""
 
-    opportunity_id: str
+    opportunity_id: str = told("The opportunity.", "商机编号。")
     rep_id: str | None = told("Whose it is.", "负责人。")
     effect: float = told("What it moved, in units of the currency.", "该商机带来的变化（货币单位）。")
 
@@ -62,8 +62,8 @@ class BridgeBarAnswer(Answer):
     """One cause."""
 
     bar: str = told("Its name; `interaction` is what no cause alone explains.", "因素名称；interaction 为交互项。")
-    text_en: str
-    text_zh: str
+    text_en: str = told("The cause in English.", "英文说明。")
+    text_zh: str = told("The cause in Chinese.", "中文说明。")
     amount: float = told("What it moved, in units of the currency.", "该因素带来的变化（货币单位）。")
     n_deals: int = told("Opportunities in it.", "涉及的商机数量。")
     deals: list[BridgeDeal] = told("The greatest of those that the caller may see.", "其中影响最大且有权查看的商机。")
@@ -90,15 +90,17 @@ class BridgeAnswer(Answer):
         },
     )
 
-    node_id: str
+    node_id: str = told("The node.", "节点。")
     from_day: date = told("As known on the morning of this day.", "以该日清晨所知为准。")
     to_day: date = told("As known on the morning of this day.", "以该日清晨所知为准。")
     period: str = told("month, quarter or year.", "月、季或年。")
     month: date = told("Its first month.", "期间首月。")
-    currency: str
+    currency: str = told("Of all amounts.", "金额币种。")
     before: float = told("Expected bookings as seen first, from the rows of the record.", "期初预期合同额。")
     after: float = told("Expected bookings as seen last.", "期末预期合同额。")
-    bars: list[BridgeBarAnswer]
+    bars: list[BridgeBarAnswer] = told(
+        "Every cause that moved something, the interaction last.", "各变动因素，交互项列于最后。"
+    )
 
 
 class ScenarioRequest(Request):
@@ -142,7 +144,7 @@ class ScenarioRequest(Request):
 class ScenarioMonth(Answer):
     """A month."""
 
-    month: date
+    month: date = told("First day of the month.", "月份首日。")
     before: float | None = told("Expected as the deal stands.", "现状下的预期值。")
     after: float | None = told("Expected under the supposition.", "假设下的预期值。")
 
@@ -150,11 +152,11 @@ class ScenarioMonth(Answer):
 class ScenarioNode(Answer):
     """What changes at one node."""
 
-    node_id: str
+    node_id: str = told("The node.", "节点。")
     reach: float = told("The amount asked for in the period.", "期间目标金额。")
     chance_before: float = told("Chance to book at least so much.", "达成概率（现状）。", ge=0, le=1)
     chance_after: float = told("The same under the supposition.", "达成概率（假设）。", ge=0, le=1)
-    months: list[ScenarioMonth]
+    months: list[ScenarioMonth] = told("Every month of the horizon.", "预测期内各月。")
 
 
 class ScenarioAnswer(Answer):
@@ -175,9 +177,9 @@ class ScenarioAnswer(Answer):
         },
     )
 
-    opportunity_id: str
+    opportunity_id: str = told("The opportunity.", "商机编号。")
     as_of: date = told("As known on the morning of this day.", "以该日清晨所知为准。")
-    currency: str
+    currency: str = told("Of all amounts.", "金额币种。")
     change: float = Field(description="Change of expected bookings within the horizon, all months together.")
     nodes: list[ScenarioNode] = told("The nodes of the deal that the caller sees whole.", "有权查看的相关节点。")
     receipts: list[ScenarioMonth] = told(

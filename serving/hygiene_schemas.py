@@ -49,8 +49,8 @@ class StepsAnswer(Answer):
 class RepWordsAnswer(StepsAnswer):
     """A salesperson."""
 
-    rep_id: str
-    n_open: int
+    rep_id: str = told("Whose it is.", "负责人。")
+    n_open: int = told("Open deals.", "在途商机数。")
     n_stale: int = told("Open deals whose promise has passed or was pushed again and again.", "失效承诺的商机数。")
     amount_factor: float = told("Final over named amounts against the peers', shrunk.", "金额系数（相对同行）。")
     win_factor: float = told("Wins against the peers', shrunk.", "赢单系数（相对同行）。")
@@ -61,11 +61,11 @@ class RepWordsAnswer(StepsAnswer):
 class DealWordsAnswer(StepsAnswer):
     """An open deal."""
 
-    opportunity_id: str
-    rep_id: str | None
-    promised_on: date | None
+    opportunity_id: str = told("The opportunity.", "商机编号。")
+    rep_id: str | None = told("Whose it is.", "负责人。")
+    promised_on: date | None = told("The promised day.", "承诺成交日。")
     pushes: int = told("How often the promised day was moved later.", "推迟次数。")
-    is_stale: bool
+    is_stale: bool = told("The promised day has passed, or was pushed again and again.", "承诺是否失效。")
 
 
 class HygieneAnswer(Answer):
@@ -89,14 +89,16 @@ class HygieneAnswer(Answer):
         }
     )
 
-    as_of: date
-    period: str
-    month: date
-    currency: str
+    as_of: date = told("As known on the morning of this day.", "以该日清晨所知为准。")
+    period: str = told("month, quarter or year.", "月、季或年。")
+    month: date = told("Its first month, or the month itself.", "首月或当月。")
+    currency: str = told("Of all amounts.", "金额币种。")
     is_corrected: bool = told(
         "Whether the forecast corrects by salesperson (`company.corrects_reps`).", "预测是否按个人习惯修正。"
     )
     total: StepsAnswer = told("All that the caller may see, together.", "有权查看部分的合计。")
-    reps: list[RepWordsAnswer]
-    n_deals: int
+    reps: list[RepWordsAnswer] = told(
+        "Salespeople that the caller may see, who lose most by the correction first.", "有权查看的销售人员。"
+    )
+    n_deals: int = told("Open deals that the caller may see.", "有权查看的在途商机数。")
     deals: list[DealWordsAnswer] = told("Those that lose most by the correction first.", "按修正额由低到高排列。")
