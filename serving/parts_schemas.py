@@ -30,7 +30,7 @@ class ForecastParts(Answer):
 
     model_config = ConfigDict(json_schema_extra={"example": _STRETCH})
 
-    first_month: date
+    first_month: date = Field(description="First month of the stretch.")
     expected: float = Field(description="Mean of the joint sample, units of the currency, or customers.")
     to_date: float = Field(description="Brought already.")
     signed: float = Field(description="Signed before, and still to be invoiced or paid.")
@@ -38,9 +38,9 @@ class ForecastParts(Answer):
     open_deals: float = Field(description="Deals that are open now, or won and not signed yet.")
     new_deals: float = Field(description="Deals that are not created yet.")
     run_rate: float = Field(description="What comes without a deal or an agreement.")
-    p10: float
-    p50: float
-    p90: float
+    p10: float = Field(description="10 % of the draws lie below.")
+    p50: float = Field(description="Half of the draws lie below.")
+    p90: float = Field(description="90 % of the draws lie below.")
     chance: float | None = Field(description="Share of draws that reach the amount that was asked for.")
 
 
@@ -62,11 +62,11 @@ class ComponentsAnswer(Answer):
         }
     )
 
-    run_id: str | None
-    as_of: datetime | None
-    measure: str
-    node_id: str
-    period: str
-    currency: str | None
+    run_id: str | None = Field(description="The published run; none before the first.")
+    as_of: datetime | None = Field(description="The cutoff.")
+    measure: str = Field(description="What is counted.")
+    node_id: str = Field(description="The node.")
+    period: str = Field(description="month, quarter or year.")
+    currency: str | None = Field(description="Of all amounts.")
     reason: str | None = Field(description="Why there is nothing to tell.")
-    stretches: list[ForecastParts]
+    stretches: list[ForecastParts] = Field(description="Every stretch of months ahead.")
