@@ -29,6 +29,7 @@ EXIT_CODES: dict[str, int] = {
     "models.predictor.BadBundle": BAD_INPUT,
     "models.encoding.BadValue": BAD_INPUT,
     "models.drawing_png.NoChineseFont": BAD_INPUT,
+    "models.backtest.TooShort": BAD_INPUT,
     "models.registry.RegistryAway": BAD_INPUT,
     "models.registry.UnknownVersion": BAD_INPUT,
     "models.challengers.NoChallenger": BAD_INPUT,

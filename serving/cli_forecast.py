@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from math import isfinite
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from crm.config import Config
-    from models.series_report import SeriesReport
+    from models.series_judge import Accuracy
     from serving.forecasting import Forecasted
 
 _CALLED = ("override_id", "author", "made_at", "value", "expected", "reason")
@@ -30,6 +30,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(forecast)
     app.command()(call)
     app.command()(accuracy)
+    app.command()(backtest)
 
 
 def forecast(context: typer.Context, as_json: AsJson = False) -> None:
@@ -150,24 +151,61 @@ def _accuracy_row(one: Mapping[str, Any]) -> tuple[object, ...]:
     return one["measure"], one["level"], one["period"], one["n"], *told, others
 
 
-def show_accuracy(report: SeriesReport) -> None:
-    """Print the replayed past of each measure and level beside seasonal naive."""
+def backtest(
+    context: typer.Context,
+    task: Annotated[str, typer.Argument(help="sales_forecast; other tasks are judged when they are trained.")],
+    measure: Annotated[str | None, typer.Option(help="Show one measure; all by default.")] = None,
+    level: Annotated[str | None, typer.Option(help="Show one level, for instance company; all by default.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random state; the configured one by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay the past as it was known and say how good the forecast was, beside last year's months; keeps nothing."""
+    from crm.store import Store
+    from models.backtest import backtest_series
+    from models.series_task import SeriesTask
+    from models.task_files import task_named
+
+    stated = task_named(task)
+    if not isinstance(stated, SeriesTask):
+        raise NotPossible(f"{task} is judged when it is trained; `salescast train {task}` shows it")
+    config = config_of(context)
+    generation = Store(config.record_folder).current()
+    with progress(f"backtest {task}") as tell:
+        found = backtest_series(
+            stated, generation, config=config, seed=config.seed if seed is None else seed, on_progress=tell
+        )
+    if as_json:
+        print_json(found)
+        return
+    show_accuracy(found.accuracy, by_bucket=True)
+    for share in found.rows_shares:
+        note(
+            f"{share.measure}, months {share.bucket}: {share.share:.0%} from the rows of the record, the rest from past"
+        )
+    note(f"{found.n_series:,} series, replayed after {', '.join(found.origins)}; the newest are judged")
+
+
+def show_accuracy(accuracy: Sequence[Accuracy], *, by_bucket: bool = False) -> None:
+    """Print the replayed past of each measure and level beside seasonal naive, also by months ahead where asked."""
     rows = [
         (
             one.measure,
             one.level,
+            *((one.bucket,) if by_bucket else ()),
             one.n,
             f"{one.wape:.3f}",
             f"{one.baseline_wape:.3f}",
             f"{one.gain.low:+.3f} to {one.gain.high:+.3f}",
             f"{one.bias:+.0%}",
             f"{one.coverage[80].value:.0%}",
+            *((f"{one.coverage[80].low:.0%} to {one.coverage[80].high:.0%}",) if by_bucket else ()),
             one.verdict,
         )
-        for one in report.accuracy
-        if one.bucket == "all"
+        for one in accuracy
+        if by_bucket or one.bucket == "all"
     ]
-    header = ("", "level", "points", "wape", "last year's", "difference", "bias", "inside 80 %", "")
+    ahead, interval = (("months ahead",), ("interval",)) if by_bucket else ((), ())
+    header = ("", "level", *ahead, "points", "wape", "last year's", "difference", "bias", "inside 80 %", *interval, "")
     print_rows(header, rows)
 
 

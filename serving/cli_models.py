@@ -71,7 +71,7 @@ def _show(report: TrainReport) -> None:
         return
     typer.echo(f"\n{report.n_train:,} rows to learn from, {report.n_test:,} to be judged on, {report.learner}")
     if isinstance(report, SeriesReport):
-        show_accuracy(report)
+        show_accuracy(report.accuracy)
     else:
         _show_metrics(report)
     for limit in report.limits:

@@ -124,7 +124,7 @@ class JointTable:
 
     def stretches(self, measure: str, node_id: str, period: str) -> list[dict[str, object]]:
         """The rows of a measure and node by month, quarter or year, without their draws."""
-        found = self.rows.take(list(self.places.get((measure, node_id, period), ())))
+        found = self.rows.take(pa.array(self.places.get((measure, node_id, period), ()), pa.int64()))
         told: list[dict[str, object]] = found.drop_columns(["draws"]).to_pylist()
         return told
 

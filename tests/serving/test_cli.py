@@ -58,6 +58,8 @@ def test_every_error_in_the_table_exists(name: str) -> None:
         (("keys", "create", " ", "--role", "director"), "a login is 1 to 100 printable characters"),
         (("--config", ".", "models"), "cannot be read (Is a directory)"),
         (("serve", "--port", "70000"), "less than or equal to 65535"),
+        (("backtest", "lead_score"), "lead_score is judged when it is trained"),
+        (("backtest", "sales_forecast"), "no record in record/ yet"),
         (("plot", "fan", "--out", "fan.pdf"), "--out takes a file that ends in .svg or .png"),
         (("plot", "fan", "--out", "fan.svg", "--lang", "fr"), "--lang takes en or zh"),
         (("plot", "fan", "--out", "fan.svg"), "no forecast was published yet"),
@@ -137,6 +139,7 @@ def test_every_command_says_what_it_does() -> None:
     expected = {"demo", "export", "identities", "ingest", "keys", "models", "promote", "readiness", "refresh"}
     assert set(commands) == expected | {
         "accuracy",
+        "backtest",
         "bridge",
         "call",
         "forecast",

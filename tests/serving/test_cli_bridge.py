@@ -35,6 +35,15 @@ def test_the_bridge_is_told_as_rows_and_as_json(settings: Path) -> None:
     assert sum(bar["amount"] for bar in told["bars"]) == pytest.approx(told["after"] - told["before"], abs=0.001)
 
 
+def test_the_bridge_is_drawn_in_chinese(settings: Path, tmp_path: Path) -> None:
+    days = ("--since", "2026-04-10", "--until", "2026-06-20", "--month", "2026-04")
+    answer = run(settings, "plot", "bridge", *days, "--lang", "zh", "--out", str(tmp_path / "bridge.svg"))
+    assert answer.exit_code == 0
+    drawn = (tmp_path / "bridge.svg").read_text(encoding="utf-8")
+    assert "期间新建商机" in drawn
+    assert "2026-04 起的季度；分别按 2026-04-10 与 2026-06-20 所知" in drawn
+
+
 def test_the_words_of_deals_are_told_as_rows_and_as_json(settings: Path) -> None:
     rows, told = run(settings, "hygiene"), json.loads(run(settings, "hygiene", "--json").stdout)
     assert "together" in rows.stdout
@@ -48,6 +57,7 @@ def test_the_words_of_deals_are_told_as_rows_and_as_json(settings: Path) -> None
         ("bridge", "--since", "2026-06-20", "--until", "2026-04-10"),
         ("bridge", "--node", "region:nowhere"),
         ("bridge", "--period", "decade"),
+        ("plot", "bridge", "--node", "region:nowhere", "--out", "bridge.svg"),
         ("hygiene", "--month", "soon"),
         ("hygiene", "--month", "0001-01"),
     ],

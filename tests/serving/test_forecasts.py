@@ -40,6 +40,7 @@ from serving.forecast_due import forecast_state
 from serving.forecast_schemas import ForecastAnswer
 from serving.forecast_table import read_forecast
 from serving.forecasting import Forecasted, publish_forecast
+from serving.joint_table import write_joint
 from serving.keys import make_key, make_user
 from serving.ledger_schemas import AccuracyAnswer, OverrideAnswer, OverridesAnswer
 from serving.model_schemas import ModelCard
@@ -536,3 +537,33 @@ def test_the_command_line_publishes_calls_and_tells_accuracy(empty: House, tmp_p
     assert told == counted
     assert told["overrides"][0]["value_added"] == -0.1
     assert "bookings" in run("accuracy").stdout
+
+
+def test_what_is_published_is_drawn_from_the_command_line(empty: House, tmp_path: Path) -> None:
+    house, runner = empty, CliRunner()
+    settings = {"store": {"folder": str(house.config.store.folder)}, "database": {"url": house.config.database.url}}
+    (tmp_path / "salescast.yaml").write_text(yaml.safe_dump(settings))
+    out = tmp_path / "plot.svg"
+
+    def run(*words: str):
+        return runner.invoke(app, ["--config", str(tmp_path / "salescast.yaml"), "plot", *words, "--out", str(out)])
+
+    run_id = house.forecast().run_id
+    assert isinstance(run("components").exception, NotPossible)
+    parts = {"to_date": 0.0, "signed": 0.0, "renewals": 100.0, "open_deals": 300.0, "new_deals": 0.0, "run_rate": 0.0}
+    ranges = dict.fromkeys(("p05", "p10", "p25", "p50", "p75", "p90", "p95"), 400.0)
+    shared = {"measure": "bookings", "node_id": "company", "period": "quarter", "expected": 400.0, "draws": [400.0]}
+    row = {**shared, **parts, **ranges, "first_month": date(2026, 4, 1)}
+    write_joint(house.config.forecasts_folder, TASK.name, run_id, [row])
+    for words, told in (
+        (("fan", "--node", "rep:R1"), "salesperson: R1, monthly"),
+        (("fan", "--lang", "zh"), "该层级80%区间命中 80% (70% – 90%)，共 36 个结果"),
+        (("components",), ">400</text>"),
+        (("accuracy",), "-20.0% – +1.0%"),
+        (("accuracy", "--lang", "zh"), "80%区间命中"),
+    ):
+        assert run(*words).exit_code == 0, words
+        assert told in out.read_text(encoding="utf-8"), words
+    for words in (("fan", "--node", "rep:R9"), ("fan", "--measure", "hope"), ("accuracy", "--level", "team")):
+        assert isinstance(run(*words).exception, NotPossible), words
+    assert isinstance(run("components", "--period", "year").exception, NotPossible)
