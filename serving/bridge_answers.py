@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TypeAlias
 
@@ -24,39 +23,13 @@ from models.bridge_bars import BAR_TEXTS, Bar
 from models.deal_what_if import BookingSample, Fate, NotOpen, Question, WhatIf, ask_terms, ask_what_if, open_deal
 from models.expected_signings import Window
 from serving.access import VisibleReps
-from serving.bridge_schemas import ScenarioRequest
+from serving.bridge_schemas import BridgeAsked, ScenarioRequest
 from serving.errors import FieldError, MalformedRequest, NotReady, UnknownThing
 from serving.flow_views import FlowViews
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 UNIT = 100.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BridgeAsked:
-    """Which bridge; None takes the last seven days of the record, and the period that ran at their end.
-
-    Parameters
-    ----------
-    from_day, to_day : date or None
-        As known on the mornings of these days.
-    period : Period
-        What is summed over in time.
-    month : date or None
-        Its first month.
-    node : str
-        A node by its `node_id`.
-    most_deals : int
-        Most opportunities named in a bar.
-    """
-
-    from_day: date | None
-    to_day: date | None
-    period: Period
-    month: date | None
-    node: str
-    most_deals: int
 
 
 def answer_bridge(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.config import JsonDict
 
+from features.periods import Period
 from serving.ledger_schemas import FirstOfMonth
 from serving.schemas import Answer, Request, told
 
@@ -185,3 +187,29 @@ class ScenarioAnswer(Answer):
     receipts: list[ScenarioMonth] = told(
         "Expected cash of the deal by month, where later payment was asked for.", "该商机的预期回款（按月）。"
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeAsked:
+    """Which bridge; None takes the last seven days of the record, and the period that ran at their end.
+
+    Parameters
+    ----------
+    from_day, to_day : date or None
+        As known on the mornings of these days.
+    period : Period
+        What is summed over in time.
+    month : date or None
+        Its first month.
+    node : str
+        A node by its `node_id`.
+    most_deals : int
+        Most opportunities named in a bar.
+    """
+
+    from_day: date | None
+    to_day: date | None
+    period: Period
+    month: date | None
+    node: str
+    most_deals: int

@@ -37,7 +37,8 @@ def bridge(
     """Say why the expected bookings of a period moved between two days, cause by cause."""
     from crm.store import Store
     from serving.access import EVERYONE
-    from serving.bridge_answers import BridgeAsked, answer_bridge
+    from serving.bridge_answers import answer_bridge
+    from serving.bridge_schemas import BridgeAsked
     from serving.errors import Refusal
     from serving.flow_views import FlowViews
 

@@ -78,7 +78,7 @@ def bridge(
     language: Language = "en",
 ) -> None:
     """Draw why the bookings expected of a period moved between two days, one bar a cause."""
-    from serving.bridge_answers import BridgeAsked
+    from serving.bridge_schemas import BridgeAsked
     from serving.errors import Refusal
     from serving.plots import plot_bridge
 

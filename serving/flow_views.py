@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from datetime import datetime
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from crm.config import Config
 from crm.store import BrokenStore, Generation, Store
-from features.flow_state import read_flow_state
-from models.bridge import Moment
-from models.deal_what_if import BookingSample, sample_bookings
-from models.flow_laws import learn_flows
 from models.tasks.sales_forecast import TASK
+
+# Whoever only scores does without pandas and scipy; they are loaded when the rows of money are asked for.
+if TYPE_CHECKING:
+    from models.bridge import Moment
+    from models.deal_what_if import BookingSample
 
 # A state of a middling company takes some tens of megabytes.
 _MOST_KEPT = 6
@@ -46,6 +48,10 @@ class FlowViews:
             return self._moment(generation, as_of)
 
     def _moment(self, generation: Generation, as_of: datetime) -> Moment:
+        from features.flow_state import read_flow_state
+        from models.bridge import Moment
+        from models.flow_laws import learn_flows
+
         key = (generation.digest, as_of)
         found = self._moments.get(key)
         if found is None:
@@ -61,6 +67,8 @@ class FlowViews:
 
     def sample(self, generation: Generation) -> BookingSample:
         """Joint draws of the bookings from the whole record; raises as `moment`."""
+        from models.deal_what_if import sample_bookings
+
         with self._lock:
             if self._sample is None or self._sample[0] != generation.digest:
                 moment = self._moment(generation, generation.recorded_to)

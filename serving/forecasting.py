@@ -37,7 +37,8 @@ from serving.cli_errors import NotPossible
 from serving.forecast_ledger import Beside, day_of, ledger_rows, write_run
 from serving.forecast_scoring import Scored, score_closed
 from serving.forecast_table import NODE_PARTS, QUANTILE_COLUMNS, SCHEMA, AboutForecast, read_forecast, write_forecast
-from serving.joint_table import joint_rows, ranges_of, write_joint
+from serving.joint_rows import joint_rows, ranges_of
+from serving.joint_table import write_joint
 from serving.published import one_at_a_time
 
 # Closed months that are published beside the forecast.

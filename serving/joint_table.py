@@ -6,7 +6,7 @@ and months; directors read its quarters and years, and the chance of reaching an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,13 +18,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import structlog
 
-from features.nodes import Node
-from features.periods import Period, stretches
-from models.joint import Joint
-from models.joint_forecast import sums_of
-from models.series_task import QUANTILES
-from models.signings import Component
-from serving.forecast_ledger import Cell
 from serving.forecast_table import QUANTILE_COLUMNS
 from serving.published import POINTER, UNREADABLE, publish_rows, read_published
 
@@ -32,7 +25,8 @@ log = structlog.get_logger("serving.joint")
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-PARTS = ("to_date", *(one.name.lower() for one in Component))
+# What months are made of: brought already, then the components of `models.signings` in their order.
+PARTS = ("to_date", "signed", "renewals", "open_deals", "new_deals", "run_rate")
 SCHEMA = pa.schema(
     [
         ("measure", pa.string()),
@@ -45,57 +39,6 @@ SCHEMA = pa.schema(
         ("draws", pa.list_(pa.float64())),
     ]
 )
-
-
-def joint_rows(
-    joint: Joint, closed: Mapping[tuple[str, Node], Mapping[np.datetime64, float]], fiscal_year_starts: int
-) -> Iterator[dict[str, object]]:
-    """Months, and fiscal quarters and years that end within the horizon, of every measure and node.
-
-    Parameters
-    ----------
-    joint : Joint
-        The joint sample.
-    closed : mapping of (str, Node) to mapping
-        Amounts of the closed months that lie in running quarters and years.
-    fiscal_year_starts : int
-        First month of the fiscal year.
-    """
-    n_months = next(iter(joint.draws.values())).shape[1]
-    ahead = joint.month + np.arange(n_months)
-    told = list(stretches(ahead, fiscal_year_starts))
-    for measure in joint.draws:
-        for node in joint.nodes:
-            known = closed.get((measure.value, node), {})
-            for one in told:
-                begin = max(int((one.first - joint.month).astype(int)), 0)
-                end = int((one.last - joint.month).astype(int)) + 1
-                passed = sum(known.get(month, 0.0) for month in one.months if month < joint.month)
-                draws, parts = sums_of(joint, measure, node, slice(begin, end), passed)
-                quantiles = np.round(np.quantile(draws, QUANTILES), 2).tolist()
-                yield {
-                    "measure": measure.value,
-                    "node_id": node.node_id,
-                    "period": one.period.value,
-                    "first_month": one.first.astype("datetime64[D]").item(),
-                    "expected": round(float(draws.mean()), 2),
-                    **{name: round(value, 2) for name, value in parts.items()},
-                    **dict(zip(QUANTILE_COLUMNS, quantiles, strict=True)),
-                    "draws": draws.round(2).tolist(),
-                }
-
-
-def ranges_of(rows: Sequence[Mapping[str, object]]) -> dict[Cell, Sequence[float]]:
-    """Quantiles of quarters and years, as the ledger asks for them."""
-    found: dict[Cell, Sequence[float]] = {}
-    for row in rows:
-        if row["period"] == Period.MONTH.value:
-            continue
-        first = row["first_month"]
-        assert isinstance(first, date)
-        cell = (str(row["measure"]), str(row["node_id"]), str(row["period"]), first)
-        found[cell] = [float(str(row[name])) for name in QUANTILE_COLUMNS]
-    return found
 
 
 def write_joint(folder: Path, task: str, run_id: str, rows: Sequence[Mapping[str, object]]) -> Path:

@@ -20,7 +20,8 @@ from models.series_forecast import FORECAST, QUARTER, NodeForecast
 from models.series_plot import PAST_MONTHS, draw_fan
 from models.series_words import LEVELS, measure_words, node_words
 from serving.access import EVERYONE
-from serving.bridge_answers import BridgeAsked, answer_bridge
+from serving.bridge_answers import answer_bridge
+from serving.bridge_schemas import BridgeAsked
 from serving.cli_errors import NotPossible
 from serving.flow_views import FlowViews
 from serving.forecast_accuracy import Seen, ledger_figures

@@ -12,11 +12,9 @@ from crm.store import Generation
 from features.periods import Period
 from serving.access import VisibleReps
 from serving.auth import ForecastReader
-from serving.bridge_answers import BridgeAsked, answer_bridge, answer_scenario
-from serving.bridge_schemas import BridgeAnswer, Day, ScenarioAnswer, ScenarioRequest
+from serving.bridge_schemas import BridgeAnswer, BridgeAsked, Day, ScenarioAnswer, ScenarioRequest
 from serving.door import GuardedRoute, chinese, json_answer, problems
 from serving.errors import NotReady
-from serving.hygiene_answers import answer_hygiene
 from serving.hygiene_schemas import HygieneAnswer
 from serving.ledger_schemas import FirstOfMonth
 from serving.roles import Principal
@@ -90,16 +88,22 @@ async def read_hygiene(
 
 
 def _hygiene(service: Service, reader: Principal, period: Period, month: date | None, limit: int) -> dict[str, object]:
+    from serving.hygiene_answers import answer_hygiene
+
     generation, seen = _record(service, reader)
     return answer_hygiene(service.config, service.flows, generation, seen, period=period, month=month, limit=limit)
 
 
 def _bridge(service: Service, reader: Principal, asked: BridgeAsked) -> dict[str, object]:
+    from serving.bridge_answers import answer_bridge
+
     generation, seen = _record(service, reader)
     return answer_bridge(service.config, service.flows, generation, seen, asked)
 
 
 def _scenario(service: Service, reader: Principal, asked: ScenarioRequest) -> dict[str, object]:
+    from serving.bridge_answers import answer_scenario
+
     generation, seen = _record(service, reader)
     return answer_scenario(service.config, service.flows, generation, seen, asked)
 
