@@ -27,6 +27,7 @@ NEVER_IN_A_REQUEST = {
     "features.question.BadQuestion": "questions are resolved when a champion is prepared, before it answers",
     "features.spec.BadSpec": "specs are checked at import",
     "models.booster.BadBooster": "boosters are loaded before they answer",
+    "models.reconcile_weights.BadHierarchy": "forecasts are made coherent in training and when they are published",
     "models.splits.TooFewRows": "rows are split in training",
     "models.task_files.UnknownTask": "requests look tasks up among those that are served",
     "serving.auth.RouteWithoutScope": "the application does not start",
