@@ -237,6 +237,9 @@ def _deal_rows(
     account, created = places_of(rows["account_id"], accounts), days_of(rows["created_at"], zone)
     signs = np.zeros(len(rows), dtype=np.bool_)
     signs[agreed.deal[agreed.deal >= 0]] = True
+    if not len(agreed.name):
+        # Where nobody keeps agreements a deal that is won is its own signature.
+        signs = np.asarray(outcome == WON)
     waits = ~signs & (outcome != LOST)
     renewal = np.zeros(len(agreed.deal) + 1, dtype=np.bool_)
     renewal[agreed.renewed_to] = True

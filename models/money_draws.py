@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crm.money import Measure
-from features.flow_rows import NEVER
+from features.flow_rows import NEVER, WON
 from models.arrivals import draw_arrivals, learn_rate
 from models.flow_laws import EXAMPLE_DAYS, first_day
 from models.signings import Component, Setting, Signings, pick
@@ -24,6 +24,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 
 # What should have been invoiced by now and is not comes within so many days.
 _LATE_DAYS = 30
+_SIGNED_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -230,6 +231,8 @@ def _first_sales(setting: Setting, signings: Signings) -> Events:
     n = len(setting.state.accounts)
     first = np.full(n + 1, NEVER)
     np.minimum.at(first, agreed.account, agreed.signed)
+    won = np.flatnonzero(deals.outcome == WON)
+    np.minimum.at(first, deals.account[won], deals.closed[won])
     is_open = (signings.component == Component.OPEN_DEALS) & (signings.source >= 0)
     account = np.where(is_open, deals.account[np.where(is_open, signings.source, 0)] if len(deals.account) else 0, 0)
     opens = np.flatnonzero(is_open & (first[account] == NEVER))
@@ -241,7 +244,8 @@ def _first_sales(setting: Setting, signings: Signings) -> Events:
     new |= (signings.component == Component.RUN_RATE) & (like >= 0)
     is_first = np.zeros(len(like), dtype=np.bool_)
     here = np.flatnonzero(new)
-    is_first[here] = agreed.signed[like[here]] == first[agreed.account[like[here]]]
+    # A deal is won some days before its agreement is signed.
+    is_first[here] = agreed.signed[like[here]] - first[agreed.account[like[here]]] <= _SIGNED_DAYS
     rows = np.concatenate([opens, np.flatnonzero(is_first)])
     return Events(
         draw=signings.draw[rows],

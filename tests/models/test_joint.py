@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,7 +13,7 @@ from crm.demo.company import make_company
 from crm.demo.write import write_company
 from crm.money import Measure, minor_units
 from crm.store import Store
-from features.flow_rows import FlowState
+from features.flow_rows import WON, FlowState
 from features.flow_state import read_flow_state
 from features.nodes import Level, Node
 from models.flow_laws import FlowLaws, learn_flows
@@ -103,6 +104,18 @@ def test_components_without_rows_say_nothing(state: FlowState, laws: FlowLaws) -
     nobody = replace(state, deals=replace(state.deals, is_signed=np.ones(len(state.deals.name), dtype=bool)))
     joint = draw(nobody, laws)
     assert joint.components[Measure.BOOKINGS][0, :, 2].sum() == 0
+
+
+def test_without_agreements_a_won_deal_is_its_own_signature(tmp_path: Path) -> None:
+    company = make_company("tiny", 5)
+    kept = ("accounts", "opportunities", "changes", "products", "reps", "fx_rates")
+    store = Store(tmp_path)
+    write_company(replace(company, tables={name: company.tables[name] for name in kept}), store)
+    generation = store.current()
+    alone = read_flow_state(generation, generation.recorded_to, zone=ZoneInfo("Asia/Shanghai"), currency="CNY")
+    assert alone.deals.is_signed[alone.deals.outcome == WON].all()
+    joint = draw(alone, learn_flows(alone, country="CN"))
+    assert joint.draws[Measure.BOOKINGS][0].mean() > 0
 
 
 def test_ranges_that_hold_as_promised_are_not_widened() -> None:
