@@ -51,7 +51,7 @@ class Rates:
             A currency has no rate by a day.
         """
         found = np.array(amount, dtype=np.float64)
-        for code in {one for one in currency.tolist() if one is not None and one != self.currency}:
+        for code in sorted({one for one in currency.tolist() if one is not None and one != self.currency}):
             rows = np.flatnonzero(currency == code)
             days = self.days.get(code, np.zeros(0, dtype=np.int64))
             place = np.searchsorted(days, day[rows], side="right") - 1
@@ -71,7 +71,7 @@ def read_rates(table: pa.Table | None, currency: str) -> Rates:
         day = table["rate_on"].to_numpy().astype("datetime64[D]").astype(np.int64)
         rate = table["rate"].to_numpy().astype(np.float64)
         order = np.argsort(day, kind="stable")
-        for one in set(code.tolist()):
+        for one in dict.fromkeys(code.tolist()):
             rows = order[code[order] == one]
             days[one], values[one] = day[rows], rate[rows]
     return Rates(currency=currency, days=days, values=values)

@@ -212,7 +212,7 @@ def _decompose(found: _Effects, value: Value, parts: Set[Part], rows: _Rows) -> 
             found.add(_BAR_OF[part], effect, rows)
             continue
         bars = rows.event if part is Part.EVENT else rows.close
-        for bar in set(bars[effect != 0].tolist()):
+        for bar in dict.fromkeys(bars[effect != 0].tolist()):
             # A row to which nothing happened and that is told otherwise was told wrongly before.
             found.add(Bar(bar) if bar else Bar.RECORD_CORRECTION, np.where(bars == bar, effect, 0.0), rows)
     return np.array([nothing.sum(), whole.sum()])

@@ -117,7 +117,7 @@ def _worth(state: FlowState, place: Ints) -> Floats:
     """What one of each deal's currency is worth at the rate at which its amount was converted."""
     currency, day = state.deals.currency[place], np.minimum(state.deals.closed[place], state.on)
     worth = np.ones(len(place))
-    for code in {one for one in currency.tolist() if one is not None and one != state.rates.currency}:
+    for code in sorted({one for one in currency.tolist() if one is not None and one != state.rates.currency}):
         rows = np.flatnonzero(currency == code)
         days, rates = state.rates.days[code], state.rates.values[code]  # noqa: PD011 - no frame
         found = np.searchsorted(days, day[rows], side="right") - 1

@@ -213,7 +213,7 @@ def alike(setting: Setting, cell: Ints, rng: np.random.Generator) -> Ints:
         past = of_deals[-_FEW:] if len(of_deals) else np.arange(len(agreed.signed))
     found = np.full(len(cell), -1)
     line, of = cells.line[cell], cells.line[agreed.cell[past]]
-    for name in set(line.tolist()):
+    for name in dict.fromkeys(line.tolist()):
         here = np.flatnonzero(line == name)
         own = past[of == name]
         found[here] = pick(own if len(own) else past, len(here), rng) if len(past) else -1

@@ -80,7 +80,7 @@ def _renewal_like(setting: Setting, old: Ints, rng: np.random.Generator) -> Ints
     renews = np.unique(rows.renewed_to[rows.renewed_to >= 0])
     found = old.copy()
     kind = rows.kind[old]
-    for name in set(kind.tolist()):
+    for name in dict.fromkeys(kind.tolist()):
         own = renews[rows.kind[renews] == name]
         here = np.flatnonzero(kind == name)
         if len(own):
