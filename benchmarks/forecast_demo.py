@@ -237,7 +237,8 @@ def figures_of(judged: Judged, seed: int) -> Iterator[Figure]:
     protocol = (
         f"Mean absolute percentage error of the company's quarterly bookings, {N_QUARTERS} quarters of medium "
         f"demo companies (seed and effects: {', '.join(worlds)}), from day 1 and day 45; rules learned once before the "
-        f"first of them, rows as known at each moment. {told}. Beside it: {paired}. Intervals by a bootstrap of quarters."
+        f"first of them, rows as known at each moment. {told}. Beside it: {paired}. Intervals by a "
+        "bootstrap of quarters."
     )
     yield Figure(
         name="forecast/demo_quarter_ape",
