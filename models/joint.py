@@ -28,8 +28,8 @@ from models.money_draws import Events
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-# Half of the variance of a shared factor stays from month to month.
-_PERSISTENCE = 0.5
+# Most of the variance of a shared factor stays from month to month: it is learned from sums of months.
+_PERSISTENCE = 0.8
 # Measures that share the company's luck of a draw; cash has its own, its customers' habits.
 _OWN_LUCK = frozenset({Measure.RECEIPTS})
 
@@ -50,8 +50,10 @@ class Joint:
         Means by component of what is still to come.
     to_date : mapping of Measure to ndarray of int64, shape (n_nodes,)
         What the running month has brought already.
-    raw_mean, raw_variation : mapping of Measure to ndarray of float64, shape (n_parts + 1, n_months)
-        Mean and coefficient of variation of the draws of the company and of each part before they were widened.
+    raw_mean : mapping of Measure to ndarray of float64, shape (n_parts + 1, n_months)
+        Means of the draws of the company and of each part before they were levelled.
+    raw_variation : mapping of Measure to ndarray of float64, shape (n_parts + 1, n_buckets)
+        Coefficient of variation of their sums over the months of each bucket, before they were widened.
     parts : Parts
         The parts.
     rep_luck : mapping of Measure to mapping of str to ndarray of float64, shape (n_months, n_draws)
@@ -124,7 +126,7 @@ def draw_joint(
         return Events(draw=events.draw, day=events.day, cell=events.cell, amount=amount, component=events.component)
 
     found = draw_flows(state, laws, n_months=n_months, n_draws=n_draws, seed=seed, adjust=adjust)
-    return _with_to_date(found, plain, parts, to_date, luck, names)
+    return _with_to_date(found, plain, parts, to_date, luck, names, np.array(buckets))
 
 
 def _rounded(measure: Measure, amount: Floats, seed: int) -> Floats:
@@ -201,6 +203,7 @@ def _with_to_date(
     to_date: Mapping[tuple[str, Node], int],
     luck: Mapping[Measure, Floats],
     reps: tuple[str, ...],
+    buckets: npt.NDArray[np.int64],
 ) -> Joint:
     known = list(found.places.nodes)
     extra = sorted({node for _, node in to_date if node not in set(known)}, key=lambda node: node.node_id)
@@ -218,7 +221,8 @@ def _with_to_date(
     for measure, values in plain.draws.items():
         both = np.concatenate([values.sum(axis=0, keepdims=True), values])
         means[measure] = both.mean(axis=2)
-        variations[measure] = both.std(axis=2) / np.maximum(np.abs(means[measure]), 1e-9)
+        sums = np.stack([both[:, buckets == bucket].sum(axis=1) for bucket in np.unique(buckets)], axis=1)
+        variations[measure] = sums.std(axis=2) / np.maximum(np.abs(sums.mean(axis=2)), 1e-9)
     return Joint(
         nodes=nodes,
         month=found.month,

@@ -37,8 +37,8 @@ class _Seen:
     """What one origin said of one measure, in units; arrays of shape (n_nodes, n_months) over the core nodes.
 
     `base` is the stacked forecast before it was made coherent, `mean` that of the joint sample, `variation` how much
-    its draws vary before they are widened (NaN for regions and lines). `held` is how often ranges of salespeople
-    would have held by spread and month, of `n_reps` of them.
+    the sums of its draws over each bucket vary before they are widened (NaN for regions and lines). `held` is how often
+    ranges of salespeople would have held by spread and month, of `n_reps` of them.
     """
 
     base: Floats
@@ -151,7 +151,7 @@ def _record(
     found = {}
     for measure, draws in joint.draws.items():
         n_months = draws.shape[1]
-        nothing, unknown = np.zeros(n_months), np.full(n_months, np.nan)
+        nothing, unknown = np.zeros(n_months), np.full(joint.raw_variation[measure].shape[1], np.nan)
         means = draws.mean(axis=2) / minor_units(measure)
         mean = np.array([means[places[node]] if node in places else nothing for node in core])
         base = np.array([said.get((measure.value, node), own) for node, own in zip(core, mean, strict=True)])
@@ -264,16 +264,16 @@ def _spreads(
     told: Sequence[_Seen], came: Sequence[Floats], buckets: Sequence[int]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     company, part = [], []
-    for bucket in sorted(set(buckets)):
+    for place, bucket in enumerate(sorted(set(buckets))):
         here = np.array(buckets) == bucket
-        mean = np.stack([one.mean[:, here] for one in told])
-        variation = np.stack([one.variation[:, here] for one in told])
-        outcome = np.stack([values[:, here] for values in came])
+        mean = np.stack([one.mean[:, here].sum(axis=1) for one in told])
+        variation = np.stack([one.variation[:, place] for one in told])
+        # Of a stretch that has not closed yet nothing is known.
+        outcome = np.stack([values[:, here].sum(axis=1) for values in came])
         with np.errstate(invalid="ignore", divide="ignore"):
             error = np.where(mean > 0, outcome / mean - 1, np.nan)
-        shared = excess_spread(error[:, 0].ravel(), variation[:, 0].ravel())
-        large = mean > _LEAST_SHARE * mean[:, :1]
-        parts = large & np.isfinite(variation)
+        shared = excess_spread(error[:, 0], variation[:, 0])
+        parts = (mean > _LEAST_SHARE * mean[:, :1]) & np.isfinite(variation)
         parts[:, 0] = False
         own = excess_spread(error[parts], variation[parts])
         company.append(shared)

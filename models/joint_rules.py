@@ -14,8 +14,8 @@ from models.reconcile import Method
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-# A spread of this size is expected before anything was measured, worth so many months.
-_PRIOR_SPREAD, _PRIOR_MONTHS = 0.05, 6.0
+# A spread of this size is expected before anything was measured, worth so many stretches.
+_PRIOR_SPREAD, _PRIOR_STRETCHES = 0.03, 3.0
 _MOST_SPREAD = 0.6
 
 
@@ -69,14 +69,15 @@ def excess_spread(relative_error: Floats, variation: Floats) -> float:
     Parameters
     ----------
     relative_error : ndarray of float64, shape (n,)
-        Outcome less forecast over forecast, one a month.
+        Outcome less forecast over forecast, one a stretch of months.
     variation : ndarray of float64, shape (n,)
-        Coefficient of variation of the draws of the same months.
+        Coefficient of variation of the draws of the same stretches.
 
     Notes
     -----
-    Method of moments: mean squared error less mean squared variation, drawn to `_PRIOR_SPREAD` by few months and held
-    at or above nothing. Months of one origin share their surprises, so the square is taken of all and never of a few.
+    Method of moments: mean squared error less mean squared variation, drawn to `_PRIOR_SPREAD` by few stretches and
+    held at or above nothing. Sums of a bucket are compared, not months: what slips from one month into the next is no
+    shock that a quarter shares.
 
     Examples
     --------
@@ -88,5 +89,5 @@ def excess_spread(relative_error: Floats, variation: Floats) -> float:
     known = np.isfinite(relative_error) & np.isfinite(variation)
     n = int(known.sum())
     error = np.clip(relative_error[known], -1.0, 2.0)
-    total = float((error**2 - variation[known] ** 2).sum()) + _PRIOR_MONTHS * _PRIOR_SPREAD**2
-    return float(np.clip(np.sqrt(max(total / (n + _PRIOR_MONTHS), 0.0)), 0.0, _MOST_SPREAD))
+    total = float((error**2 - variation[known] ** 2).sum()) + _PRIOR_STRETCHES * _PRIOR_SPREAD**2
+    return float(np.clip(np.sqrt(max(total / (n + _PRIOR_STRETCHES), 0.0)), 0.0, _MOST_SPREAD))
