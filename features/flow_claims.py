@@ -42,6 +42,8 @@ class Owed:
         `kind`, `days` of every billed node.
     orders : pd.DataFrame
         Salesperson and product of the first line of each invoice's order, by invoice.
+    presumed : frozenset of str
+        Invoices that name no sale and are presumed to bill what was signed.
     """
 
     frame: pd.DataFrame
@@ -49,6 +51,7 @@ class Owed:
     settled: pd.DataFrame
     billed: pd.DataFrame
     orders: pd.DataFrame
+    presumed: frozenset[str]
 
     def owners(self, agreements: pd.DataFrame) -> pd.DataFrame:
         """Customer, salesperson and product of every row, by its agreement, else by its order."""
@@ -90,7 +93,7 @@ class Owed:
         )
 
 
-def read_owed(books: Books, agreements: pd.Index, rates: Rates) -> Owed:
+def read_owed(books: Books, agreements: pd.Index, signed: Ints, rates: Rates) -> Owed:
     """What is owed in books.
 
     Parameters
@@ -99,6 +102,8 @@ def read_owed(books: Books, agreements: pd.Index, rates: Rates) -> Owed:
         As known at the cutoff.
     agreements : pd.Index
         Keys of the agreements, in the order of their places.
+    signed : ndarray of int64, shape (n_agreements,)
+        Days on which they were signed.
     rates : Rates
         Exchange rates; open money is worth what it is worth at the cutoff.
     """
@@ -109,7 +114,11 @@ def read_owed(books: Books, agreements: pd.Index, rates: Rates) -> Owed:
     frame = _frame(owed + _bills(chain, claims, parts), agreements, rates, day_of(books.on), _taxes(books))
     orders = orders_of(books)
     rest = frame["gross"].to_numpy(dtype=np.float64, copy=True)
-    rest[: len(owed)] = presumed_billed(frame.iloc[: len(owed)], _unlinked(chain, rates, orders))
+    place = frame["agreement"].to_numpy()
+    known = signed[place] if len(signed) else np.zeros(len(place), dtype=np.int64)
+    claimed = frame.assign(signed=np.where(place >= 0, known, -NEVER)).iloc[: len(owed)]
+    unlinked = _unlinked(chain, rates, orders)
+    rest[: len(owed)], bills = presumed_billed(claimed, unlinked)
     frame = frame.assign(net=frame["net"] * rest / np.maximum(frame["gross"], 1), gross=rest)
     return Owed(
         frame=frame,
@@ -117,6 +126,7 @@ def read_owed(books: Books, agreements: pd.Index, rates: Rates) -> Owed:
         settled=_settled(chain, claims, parts),
         billed=_billed(chain, claims),
         orders=orders,
+        presumed=frozenset(unlinked["invoice_id"][bills]),
     )
 
 
@@ -169,13 +179,13 @@ def _billed(chain: Chain, claims: tuple[Claim, ...]) -> pd.DataFrame:
 
 
 def _unlinked(chain: Chain, rates: Rates, orders: pd.DataFrame) -> pd.DataFrame:
-    """Invoices that name no agreement, no node and no order: `account_id`, `day`, `gross`."""
+    """Invoices that name no agreement, no node and no order: `invoice_id`, `account_id`, `day`, `gross`."""
     rows = [
-        (one.account_id, day_of(one.issued_on), chain.standing_amount(one), one.currency)
+        (one.invoice_id, one.account_id, day_of(one.issued_on), chain.standing_amount(one), one.currency)
         for one in chain.invoices.values()
         if one.agreement_id is None and one.installment_id is None and one.invoice_id not in orders.index
     ]
-    found = pd.DataFrame(rows, columns=["account_id", "day", "gross", "currency"])
+    found = pd.DataFrame(rows, columns=["invoice_id", "account_id", "day", "gross", "currency"])
     gross = rates.convert(
         found["gross"].to_numpy(dtype=np.float64), objects_of(found["currency"]), found["day"].to_numpy(dtype=np.int64)
     )
@@ -213,24 +223,28 @@ def with_owners(frame: pd.DataFrame, agreement: Ints, agreements: pd.DataFrame, 
     return found
 
 
-def _taxes(books: Books) -> dict[str, float]:
-    """Tax rate by agreement and by invoice."""
-    found: dict[str, float] = {}
-    for name, key in (("agreements", "agreement_id"), ("invoices", "invoice_id")):
-        if name in books.tables:
-            rows = books.tables[name].select([key, "tax_rate"]).to_pandas().dropna()
-            found |= dict(zip(rows[key], rows["tax_rate"], strict=True))
-    return found
+def _taxes(books: Books) -> tuple[dict[str, float], dict[str, float]]:
+    """Tax rate by invoice and by agreement; their keys may be alike."""
+    found: list[dict[str, float]] = []
+    for name, key in (("invoices", "invoice_id"), ("agreements", "agreement_id")):
+        rows = books.tables[name].select([key, "tax_rate"]).to_pandas().dropna() if name in books.tables else None
+        found.append({} if rows is None else dict(zip(rows[key], rows["tax_rate"], strict=True)))
+    return found[0], found[1]
 
 
 def _frame(
-    rows: list[tuple[object, ...]], agreements: pd.Index, rates: Rates, on: int, taxes: Mapping[str, float]
+    rows: list[tuple[object, ...]],
+    agreements: pd.Index,
+    rates: Rates,
+    on: int,
+    taxes: tuple[Mapping[str, float], Mapping[str, float]],
 ) -> pd.DataFrame:
     found = pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object)
     gross = rates.convert(
         found["gross"].to_numpy(dtype=np.float64), objects_of(found["currency"]), np.full(len(found), on)
     )
-    tax = [found[name].map(taxes).astype(float) for name in ("invoice_id", "agreement_id")]
+    names = ("invoice_id", "agreement_id")
+    tax = [found[name].map(rate).astype(float) for name, rate in zip(names, taxes, strict=True)]
     share = tax[0].fillna(tax[1]).fillna(0.0).to_numpy()
     is_billed = found["invoice_id"].notna().to_numpy()
     return found.assign(

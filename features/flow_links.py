@@ -23,46 +23,59 @@ RENEWAL_DAYS = 120
 DELIVERY_DAYS = 365
 
 
-def presumed_signed(deals: pd.DataFrame, agreements: pd.DataFrame) -> Flags:
-    """Whether a deal without an agreement of its own was signed all the same, shape (n_deals,).
+def presumed_signed(deals: pd.DataFrame, agreements: pd.DataFrame) -> Ints:
+    """The deal that each agreement without one is presumed to sign; -1 for none, shape (n_agreements,).
 
     Parameters
     ----------
     deals : pd.DataFrame
-        `account`, `created`, `amount`, `waits`: whether its signature is still expected.
+        `account` (-1 for none), `created`, `amount`, `waits`: whether its signature is not linked yet.
     agreements : pd.DataFrame
         `account`, `signed`, `deal` (-1 where no deal is named), `is_renewal`.
 
     Notes
     -----
     Each agreement that names no deal and renews nothing stands for one deal of its customer that was there when it was
-    signed, so that together they take out as much money as they can (a maximum-weight matching, by augmenting paths in
-    the order of amounts): the deal that was meant is one they could take, so a lost link never leaves more.
+    signed, so that together they take out as much money as they can: the deal that was meant is one they could take,
+    so a lost link never leaves more. A deal may take any agreement signed after it was created, so the greatest
+    amounts first, each the earliest agreement that is free, is a maximum-weight matching (unit jobs with release days).
     """
-    found = np.zeros(len(deals), dtype=np.bool_)
-    waiting = deals[deals["waits"]]
-    free = agreements[(agreements["deal"] < 0) & ~agreements["is_renewal"]]
-    free = free[free["account"].isin(waiting["account"])]
-    signed = {account: rows.tolist() for account, rows in free.groupby("account", sort=False)["signed"]}
-    for account, rows in waiting[waiting["account"].isin(free["account"])].groupby("account", sort=False):
-        held: dict[int, int] = {}
-        created = dict(zip(rows.index.tolist(), rows["created"].tolist(), strict=True))
-        for deal in rows["amount"].fillna(0.0).sort_values(ascending=False, kind="stable").index.tolist():
-            _match(deal, created, signed[account], held, set())
-        found[list(held.values())] = True
+    found = np.full(len(agreements), -1, dtype=np.int64)
+    waiting = deals[deals["waits"] & (deals["account"] >= 0)]
+    free = agreements.assign(place=np.arange(len(agreements)))
+    free = free[(free["deal"] < 0) & ~free["is_renewal"] & free["account"].isin(waiting["account"])]
+    by_account = {account: rows for account, rows in free.sort_values("signed", kind="stable").groupby("account")}
+    chosen = waiting[waiting["account"].isin(free["account"])].sort_values("amount", ascending=False, kind="stable")
+    for account, rows in chosen.groupby("account", sort=False):
+        slots = by_account[account]
+        first = np.searchsorted(slots["signed"].to_numpy(), rows["created"].to_numpy(), side="left")
+        for deal, place in zip(rows.index.tolist(), _slots(first.tolist(), len(slots)), strict=True):
+            if place >= 0:
+                found[int(slots["place"].iloc[place])] = deal
     return found
 
 
-def _match(deal: int, created: dict[int, int], signed: list[int], held: dict[int, int], seen: set[int]) -> bool:
-    """Find an agreement for a deal, moving deals that have one to others if need be (Kuhn's algorithm)."""
-    for place, day in enumerate(signed):
-        if place in seen or created[deal] > day:
-            continue
-        seen.add(place)
-        if place not in held or _match(held[place], created, signed, held, seen):
-            held[place] = deal
-            return True
-    return False
+def _slots(first: list[int], n: int) -> list[int]:
+    """For each in turn the earliest free slot at or after its first; -1 where none is left.
+
+    Examples
+    --------
+    >>> _slots([0, 0, 2, 1, 2], 3)
+    [0, 1, 2, -1, -1]
+    """
+    following = list(range(n + 1))
+    taken = []
+    for slot in first:
+        path = []
+        while following[slot] != slot:
+            path.append(slot)
+            slot = following[slot]
+        for passed in path:
+            following[passed] = slot
+        taken.append(slot if slot < n else -1)
+        if slot < n:
+            following[slot] = slot + 1
+    return taken
 
 
 def renewals_of(agreements: pd.DataFrame, named: Ints) -> Ints:
@@ -125,29 +138,35 @@ def presumed_delivery(orders: pd.DataFrame, agreements: pd.DataFrame) -> Flags:
     return found
 
 
-def presumed_billed(claims: pd.DataFrame, invoices: pd.DataFrame) -> Floats:
+def presumed_billed(claims: pd.DataFrame, invoices: pd.DataFrame) -> tuple[Floats, Flags]:
     """What is left of open claims when invoices that name no sale bill the oldest of the same customer's.
 
     Parameters
     ----------
     claims : pd.DataFrame
-        `account_id`, `is_billed`, `due`, `gross`.
+        `account_id`, `is_billed`, `signed` (day of the agreement), `due`, `gross`.
     invoices : pd.DataFrame
-        `account_id`, `gross` of invoices that name neither agreement nor node nor order.
+        `account_id`, `day`, `gross` of invoices that name neither agreement nor node nor order.
 
     Returns
     -------
-    ndarray of float64, shape (n_claims,)
+    rest : ndarray of float64, shape (n_claims,)
         `gross` of the claims, less what is presumed billed; billed claims stay.
+    bills : ndarray of bool, shape (n_invoices,)
+        Which invoices are presumed to bill what was signed by their day.
     """
     rest = claims["gross"].to_numpy(dtype=np.float64, copy=True)
-    billed = invoices.groupby("account_id")["gross"].sum()
+    bills = np.zeros(len(invoices), dtype=np.bool_)
     waiting = claims.assign(place=np.arange(len(claims)))[~claims["is_billed"].to_numpy(dtype=np.bool_)]
-    waiting = waiting[waiting["account_id"].isin(billed.index[billed > 0])].sort_values("due", kind="stable")
-    for account, rows in waiting.groupby("account_id", sort=False):
-        left = float(billed[account])
-        for place in rows["place"].to_numpy():
+    waiting = waiting[waiting["account_id"].isin(invoices["account_id"])].sort_values("due", kind="stable")
+    by_account = {account: rows for account, rows in waiting.groupby("account_id", sort=False)}
+    ordered = invoices.assign(place=np.arange(len(invoices))).sort_values("day", kind="stable")
+    ordered = ordered[ordered["account_id"].isin(waiting["account_id"]) & (ordered["gross"] > 0)]
+    for account, day, left, number in ordered[["account_id", "day", "gross", "place"]].itertuples(index=False):
+        rows = by_account[account]
+        for place in rows["place"].to_numpy()[rows["signed"].to_numpy() <= day].tolist():
             part = min(left, rest[place])
             rest[place] -= part
             left -= part
-    return rest
+            bills[number] |= part > 0
+    return rest, bills

@@ -66,7 +66,8 @@ def read_invoices(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The invoices that bill no agreement, and their owners, as frames."""
     rows = frame_of(tables, "invoices", _INVOICES)
-    free = rows[rows["agreement_id"].isna() & rows["installment_id"].isna()].reset_index(drop=True)
+    free = rows[rows["agreement_id"].isna() & rows["installment_id"].isna() & ~rows["invoice_id"].isin(owed.presumed)]
+    free = free.reset_index(drop=True)
     return free, with_owners(free, np.full(len(free), -1), agreements, owed.orders)
 
 

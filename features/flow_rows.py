@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from crm.money import Measure
 from features.cells import Cells
 from features.money_rates import Rates
 
@@ -280,6 +281,8 @@ class FlowState:
         Exchange rates known.
     accounts : ndarray of str
         Keys of the customers, in the order of their places.
+    measures : frozenset of Measure
+        What the rows can tell.
     """
 
     on: int
@@ -295,3 +298,4 @@ class FlowState:
     deliveries: DeliveryRows
     lags: Lags
     accounts: Names
+    measures: frozenset[Measure]

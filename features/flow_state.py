@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from crm.engine import DuckDBEngine
-from crm.money import Books
+from crm.money import Books, Measure, NoMeasure
 from crm.reading import read_as_of
 from crm.store import Generation
 from features.cells import CellBook
@@ -61,6 +62,14 @@ _MOVED = {
     "expected_close_on": "expected",
     "tender_on": "tender",
     "net_amount": "amount",
+}
+# The sources of a measure's panel whose rows are drawn; of another source history alone speaks.
+_DRAWN = {
+    Measure.BOOKINGS: ("agreements", "opportunities"),
+    Measure.REVENUE: ("invoices",),
+    Measure.RECEIPTS: ("receipts",),
+    Measure.GROSS_MARGIN: ("orders", "agreements"),
+    Measure.NEW_CUSTOMERS: ("agreements", "opportunities"),
 }
 _DEALS = (
     "opportunity_id",
@@ -157,7 +166,7 @@ def make_flow_state(books: Books, tables: Mapping[str, pa.Table]) -> FlowState:
     orders = frame_of(tables, "orders", _ORDERS)
     agreements = agreements[(agreements["kind"] != "framework") & agreements["net_amount"].notna()]
     agreements = agreements.reset_index(drop=True)
-    owed = read_owed(books, pd.Index(agreements["agreement_id"]), rates)
+    owed = read_owed(books, pd.Index(agreements["agreement_id"]), days_of(agreements["signed_on"]), rates)
     accounts = pd.Index(
         pd.unique(pd.concat([frame["account_id"] for frame in (deals, agreements, orders, owed.frame)])), dtype=object
     )
@@ -170,13 +179,14 @@ def make_flow_state(books: Books, tables: Mapping[str, pa.Table]) -> FlowState:
     cells, cell = book.close()
     agreed = _agreement_rows(agreements, deals, accounts, cell[placed[1]], rates)
     outside, deliveries = _order_rows(orders, agreements, accounts, cell[placed[2]], agreed, rates, books.zone)
+    held, matched = _deal_rows(deals, tables, accounts, cell[placed[0]], agreed, rates, on, books.zone)
+    # What is presumed to sign a deal is no run-rate of signatures.
+    agreed = replace(agreed, deal=np.where(matched >= 0, matched, agreed.deal))
     return FlowState(
         on=on,
         cells=cells,
         rates=rates,
-        deals=_deal_rows(
-            deals, tables, accounts, cell[placed[0]], agreed, agreements["product"], rates, on, books.zone
-        ),
+        deals=held,
         agreements=agreed,
         claims=owed.claims(accounts, cell[placed[3]]),
         bills=owed.bills(cell[placed[3]]),
@@ -186,7 +196,22 @@ def make_flow_state(books: Books, tables: Mapping[str, pa.Table]) -> FlowState:
         deliveries=deliveries,
         lags=owed.lags(accounts),
         accounts=accounts.to_numpy(dtype=object),
+        measures=_told(books),
     )
+
+
+def _told(books: Books) -> frozenset[Measure]:
+    """The measures that rows can tell: those whose panels count rows that are drawn."""
+    found = set()
+    for measure, sources in _DRAWN.items():
+        try:
+            if books.source(measure) in sources:
+                found.add(measure)
+        except NoMeasure:
+            continue
+    # Cash is drawn from invoices: without them nobody knows when it is asked for.
+    bills = books.tables.get("invoices")
+    return frozenset(found if bills is not None and bills.num_rows else found - {Measure.RECEIPTS})
 
 
 def _agreement_rows(
@@ -226,11 +251,11 @@ def _deal_rows(
     accounts: pd.Index,
     cell: Ints,
     agreed: AgreementRows,
-    agreed_product: pd.Series,
     rates: Rates,
     on: int,
     zone: ZoneInfo,
-) -> DealRows:
+) -> tuple[DealRows, Ints]:
+    """The deals, and the deal that each agreement without one is presumed to sign (-1 for none)."""
     closed = days_of(rows["closed_at"], zone)
     outcome = np.select([rows["outcome"] == "won", rows["outcome"] == "lost"], [WON, LOST], OPEN)
     outcome = np.where(closed == NEVER, OPEN, outcome)
@@ -243,21 +268,17 @@ def _deal_rows(
     waits = ~signs & (outcome != LOST)
     renewal = np.zeros(len(agreed.deal) + 1, dtype=np.bool_)
     renewal[agreed.renewed_to] = True
-    presumed = presumed_signed(
+    matched = presumed_signed(
         pd.DataFrame(
             {"account": account, "created": created, "amount": numbers_of(rows["net_amount"]), "waits": waits}
         ),
         pd.DataFrame(
-            {
-                "account": agreed.account,
-                "signed": agreed.signed,
-                "deal": agreed.deal,
-                "is_renewal": renewal[:-1],
-            }
+            {"account": agreed.account, "signed": agreed.signed, "deal": agreed.deal, "is_renewal": renewal[:-1]}
         ),
     )
+    signs[matched[matched >= 0]] = True
     currency, known = objects_of(rows["currency"]), np.minimum(closed, on)
-    return DealRows(
+    told = DealRows(
         name=rows["opportunity_id"].to_numpy(dtype=object),
         account=account,
         cell=cell,
@@ -266,8 +287,8 @@ def _deal_rows(
         expected=days_of(rows["expected_close_on"]),
         tender=days_of(rows["tender_on"]),
         outcome=outcome,
-        is_signed=signs | presumed,
-        amount=rates.convert(numbers_of(rows["net_amount"]), currency, known),
+        is_signed=signs,
+        amount=rates.convert(numbers_of(rows["net_amount"]), currency, known, must=False),
         stage=texts_of(rows["stage"]),
         category=texts_of(rows["forecast_category"]),
         origin=np.select([rows["lead_id"].notna(), rows["partner_id"].notna()], ["lead", "partner"], "customer").astype(
@@ -276,6 +297,7 @@ def _deal_rows(
         currency=currency,
         moves=_moves(rows, tables.get("changes"), rates, currency, known, zone),
     )
+    return told, matched
 
 
 def _moves(
@@ -298,8 +320,11 @@ def _moves(
         day = days_of(part["moment"], zone)
         new, old, now = (_typed(name, values) for values in (part["new_value"], part["old_value"], rows[field]))
         if name == "amount":
-            new, old = (rates.convert(values.astype(np.float64), currency[deal], known[deal]) for values in (new, old))
-            now = rates.convert(now.astype(np.float64), currency, known)
+            new, old = (
+                rates.convert(values.astype(np.float64), currency[deal], known[deal], must=False)
+                for values in (new, old)
+            )
+            now = rates.convert(now.astype(np.float64), currency, known, must=False)
         begins = np.flatnonzero(np.diff(deal, prepend=-1))
         now[deal[begins]] = old[begins]
         found[name] = Moves(deal=deal, day=day, value=new, first=now)

@@ -33,7 +33,7 @@ class Rates:
     days: Mapping[str, Ints]
     values: Mapping[str, Floats]
 
-    def convert(self, amount: Floats, currency: Names, day: Ints) -> Floats:
+    def convert(self, amount: Floats, currency: Names, day: Ints, *, must: bool = True) -> Floats:
         """Amounts in the reporting currency, rounded to the hundredth; a row without a currency is in it already.
 
         Parameters
@@ -44,6 +44,8 @@ class Rates:
             ISO 4217 codes.
         day : ndarray of int64, shape (n,)
             Epoch days; days after the last rate take the last one.
+        must : bool
+            Whether an amount without a rate is refused; else it is NaN, as one that is not named.
 
         Raises
         ------
@@ -55,10 +57,12 @@ class Rates:
             rows = np.flatnonzero(currency == code)
             days = self.days.get(code, np.zeros(0, dtype=np.int64))
             place = np.searchsorted(days, day[rows], side="right") - 1
-            if (place < 0).any():
+            if (place < 0).any() and must:
                 first = np.datetime64(int(day[rows[place < 0]][0]), "D")
                 raise NoRate(f"no rate from {code} to {self.currency} by {first}; add one to fx_rates")
-            found[rows] = np.round(found[rows] * self.values[code][place])
+            known = place >= 0
+            found[rows[~known]] = np.nan
+            found[rows[known]] = np.round(found[rows[known]] * self.values[code][place[known]] if known.any() else 0.0)
         return found
 
 

@@ -15,6 +15,7 @@ from models.deal_chances import LATE_DAYS, WAITING
 from models.deal_hazards import EDGES
 from models.deal_snapshots import Snapshots, open_snapshots
 from models.flow_laws import EXAMPLE_DAYS, MATURE_DAYS, first_day
+from models.renewal_laws import renewing_deals
 from models.signings import Component, Number, Setting, Signings, make_signings, no_signings, pick
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -140,8 +141,11 @@ def _ratios(setting: Setting, stage: npt.NDArray[np.object_], luck: Floats) -> F
 def draw_new_deals(setting: Setting, rng: np.random.Generator) -> Signings:
     """Wins of deals that are not created yet: arrivals, each like a deal of the past that was won."""
     state, deals, on = setting.state, setting.state.deals, setting.state.on
-    rate = learn_rate(deals.created, on, setting.clock, first=first_day(state))
-    grown = np.flatnonzero((deals.created < on - MATURE_DAYS) & (deals.created >= on - MATURE_DAYS - 2 * EXAMPLE_DAYS))
+    # A deal through which an agreement was renewed is the renewal's.
+    new = ~renewing_deals(state)
+    rate = learn_rate(deals.created[new], on, setting.clock, first=first_day(state))
+    old = on - MATURE_DAYS
+    grown = np.flatnonzero(new & (deals.created < old) & (deals.created >= old - 2 * EXAMPLE_DAYS))
     if not len(grown) or rate.level == 0:
         return no_signings()
     wins = grown[deals.outcome[grown] == WON]

@@ -25,6 +25,7 @@ from models.joint_levels import Parts, level_factors, make_parts
 from models.joint_reps import rep_luck, rep_places
 from models.joint_rules import JointRules
 from models.money_draws import Events
+from models.signings import Component
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -180,13 +181,15 @@ def _held_to_the_chain(state: FlowState, parts: Parts, plain: FlowDraws, factors
     owed = np.zeros(parts.n)
     for rows in (state.claims, state.bills):
         np.add.at(owed, parts.part[rows.cell], rows.gross)
-    # What comes in is of what is owed now, or of what is signed or invoiced later, with the tax that is usual.
-    signed = plain.draws[Measure.BOOKINGS] * factors[Measure.BOOKINGS]
-    direct = plain.draws[Measure.REVENUE] * factors[Measure.REVENUE]
-    tax = (
-        state.agreements.gross.sum() / max(float(state.agreements.net.sum()), 1.0) if len(state.agreements.net) else 1.0
-    )
-    room = owed[:, None, None] + tax * np.maximum(signed, direct).cumsum(axis=1)
+    # What comes in is of what is owed now, of what is signed, or of invoices of no agreement; with the usual tax.
+    nothing = np.zeros_like(raw)
+    signed = plain.draws.get(Measure.BOOKINGS, nothing) * factors.get(Measure.BOOKINGS, nothing)
+    direct = plain.components[Measure.REVENUE][:, :, Component.RUN_RATE] if Measure.REVENUE in plain.draws else None
+    net = float(state.agreements.net.sum()) if len(state.agreements.net) else 0.0
+    tax = float(state.agreements.gross.sum()) / net if net > 0 else 1.0
+    room = owed[:, None, None] + tax * signed.cumsum(axis=1)
+    if direct is not None:
+        room = room + tax * direct.cumsum(axis=1)[:, :, None]
     spent = np.zeros((parts.n, raw.shape[2]))
     for month in range(raw.shape[1]):
         wanted = raw[:, month] * by[:, month]

@@ -88,7 +88,9 @@ def draw_money(setting: Setting, signings: Signings, seed: int) -> dict[Measure,
         Measure.NEW_CUSTOMERS: _first_sales(setting, signings),
     }
     margins = _margins(setting, signings, streams[4])
-    return found if margins is None else {**found, Measure.GROSS_MARGIN: margins}
+    if margins is not None:
+        found[Measure.GROSS_MARGIN] = margins
+    return {measure: events for measure, events in found.items() if measure in setting.state.measures}
 
 
 def _booked(signings: Signings) -> Events:

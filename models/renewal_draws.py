@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.flow_rows import NEVER
-from models.renewal_laws import times_renewed
+from models.renewal_laws import renewed_by_deals, times_renewed
 from models.signings import Component, Setting, Signings, make_signings, pick
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -18,7 +18,8 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 def draw_renewals(setting: Setting, rng: np.random.Generator) -> Signings:
     """Renewals of agreements that run now, or ended lately."""
     rows, on, n = setting.state.agreements, setting.state.on, setting.n_draws
-    open_end = np.flatnonzero((rows.renewed_to < 0) & (rows.ends != NEVER) & (rows.ends < setting.until + 60))
+    alone = (rows.renewed_to < 0) & ~renewed_by_deals(setting.state)
+    open_end = np.flatnonzero(alone & (rows.ends != NEVER) & (rows.ends < setting.until + 60))
     lag = on - rows.ends[open_end]
     chance = setting.laws.renewals.remaining(
         rows.kind[open_end], times_renewed(rows)[open_end], lag, rows.cancelled[open_end] != NEVER

@@ -9,10 +9,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from features.flow_rows import NEVER, AgreementRows
+from features.flow_rows import NEVER, OPEN, AgreementRows, FlowState
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
 Names: TypeAlias = npt.NDArray[np.object_]
 
 # An agreement whose end lies so far back was renewed by now, or will not be.
@@ -21,6 +22,8 @@ _YEARS = 3
 # Kinds of which fewer renew do not renew at all: what follows them is a new sale.
 _LEAST_SHARE = 0.05
 _PRIOR = 20.0
+# From this share of renewals that are deals on, an open deal near an agreement's end is its renewal.
+_USUALLY_DEALS, _DEAL_DAYS = 0.2, 180
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,3 +114,30 @@ def learn_renewals(rows: AgreementRows, on: int) -> RenewalLaws:
     lags = np.sort(rows.signed[rows.renewed_to[told]] - rows.ends[told])
     cancels = float((rows.cancelled[ran] != NEVER).mean()) if ran.any() else 0.0
     return RenewalLaws(chance=chance, lags=lags, ratios=ratios, cancels=cancels)
+
+
+def renewing_deals(state: FlowState) -> Flags:
+    """Which deals renewed an agreement, shape (n_deals,)."""
+    found = np.zeros(len(state.deals.name), dtype=np.bool_)
+    following = state.agreements.renewed_to[state.agreements.renewed_to >= 0]
+    deal = state.agreements.deal[following]
+    found[deal[deal >= 0]] = True
+    return found
+
+
+def renewed_by_deals(state: FlowState) -> Flags:
+    """Which agreements are expected through an open deal instead, shape (n_agreements,).
+
+    Where renewals usually are deals, an open deal of the same customer and product line is the renewal of what ends.
+    """
+    rows, deals, cells = state.agreements, state.deals, state.cells
+    following = rows.renewed_to[rows.renewed_to >= 0]
+    found = np.zeros(len(rows.signed), dtype=np.bool_)
+    if not len(following) or (rows.deal[following] >= 0).mean() < _USUALLY_DEALS:
+        return found
+    waits = np.flatnonzero((deals.outcome == OPEN) & ~deals.is_signed)
+    held = set(zip(deals.account[waits].tolist(), cells.line[deals.cell[waits]].tolist(), strict=True))
+    near = np.flatnonzero((rows.renewed_to < 0) & (np.abs(rows.ends - state.on) <= _DEAL_DAYS))
+    for place in near.tolist():
+        found[place] = (int(rows.account[place]), cells.line[rows.cell[place]]) in held
+    return found

@@ -146,8 +146,8 @@ def _publish(
     tell("forecasting", 0.3)
     said = forecast_jointly(model, task, batch, generation, as_of, config.company, tell=tell)
     forecasts = said.forecasts
-    # Words that are taken as they are make another forecast of the same record.
-    digests = f"{generation.digest}/{entry.digest}" + ("" if config.company.corrects_reps else "/words")
+    # Another currency, calendar or view of taxes makes another forecast of the same record.
+    digests = f"{generation.digest}/{entry.digest}/{config.company.model_dump_json()}"
     about = AboutForecast(
         run_id=hashlib.sha256(digests.encode()).hexdigest()[:32],
         task=task.name,

@@ -35,6 +35,9 @@ def joint_rows(
     told = list(stretches(ahead, fiscal_year_starts))
     for measure in joint.draws:
         for node in joint.nodes:
+            # A node without a series (somebody who left) has no closed months to add, and is not told.
+            if closed and (measure.value, node) not in closed:
+                continue
             known = closed.get((measure.value, node), {})
             for one in told:
                 begin = max(int((one.first - joint.month).astype(int)), 0)

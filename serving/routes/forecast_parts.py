@@ -55,7 +55,7 @@ def _components(
 ) -> dict[str, object]:
     table, joint, record = service.forecasts.current(), service.joint.current(), service.live.record
     asked: dict[str, object] = {"measure": measure, "node_id": node, "period": period}
-    if table is None or joint is None or joint.run_id != table.about.run_id:
+    if table is None or joint is None or joint.run_id != table.about.run_id or not joint.rows.num_rows:
         empty = dict.fromkeys(("run_id", "as_of", "currency"))
         return {**empty, **asked, "reason": NO_JOINT, "stretches": []}
     seen = record.reps_seen_by(reader, service.clock()) if record is not None else NOBODY

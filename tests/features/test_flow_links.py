@@ -40,7 +40,8 @@ def still_expected(open_deals: pd.DataFrame, agreed: pd.DataFrame) -> float:
     signed = np.zeros(len(open_deals), dtype=bool)
     signed[agreed["deal"][agreed["deal"] >= 0]] = True
     presumed = presumed_signed(open_deals.assign(waits=~signed), agreed)
-    return float(open_deals["amount"][~signed & ~presumed].sum())
+    signed[presumed[presumed >= 0]] = True
+    return float(open_deals["amount"][~signed].sum())
 
 
 @pytest.mark.parametrize("seeds", [range(40), pytest.param(range(1000), marks=pytest.mark.slow)], ids=["some", "all"])
@@ -105,10 +106,21 @@ def test_an_unlinked_invoice_bills_the_oldest_claim_of_its_customer() -> None:
             "is_billed": [False, False, True, False],
             "due": [20, 10, 5, 1],
             "gross": [100.0, 60.0, 40.0, 70.0],
+            "signed": [1, 1, 1, 1],
         }
     )
-    invoices = pd.DataFrame({"account_id": ["a"], "gross": [90.0]})
-    assert presumed_billed(claims, invoices).tolist() == [70.0, 0.0, 40.0, 70.0]
+    invoices = pd.DataFrame({"account_id": ["a", "a"], "day": [7, 0], "gross": [90.0, 500.0]})
+    rest, bills = presumed_billed(claims, invoices)
+    assert rest.tolist() == [70.0, 0.0, 40.0, 70.0]
+    # What was invoiced before the signature bills none of it.
+    assert bills.tolist() == [True, False]
+
+
+def test_a_customer_with_thousands_of_deals_is_matched_in_a_moment() -> None:
+    n = 4000
+    held = pd.DataFrame({"account": 0, "created": np.arange(n), "amount": np.arange(n, 0, -1), "waits": True})
+    agreed = pd.DataFrame({"account": 0, "signed": np.arange(n), "deal": -1, "is_renewal": False})
+    assert sorted(presumed_signed(held, agreed).tolist()) == list(range(n))
 
 
 def test_a_renewal_without_its_key_is_known_by_customer_product_and_day() -> None:

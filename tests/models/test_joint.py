@@ -118,6 +118,34 @@ def test_without_agreements_a_won_deal_is_its_own_signature(tmp_path: Path) -> N
     assert joint.draws[Measure.BOOKINGS][0].mean() > 0
 
 
+def without(state: FlowState, **given: object) -> FlowState:
+    return replace(state, agreements=replace(state.agreements, **given))  # type: ignore[arg-type]
+
+
+def test_renewals_that_are_deals_are_counted_once(state: FlowState, laws: FlowLaws) -> None:
+    rows, deals = state.agreements, state.deals
+    renews = np.unique(rows.renewed_to[rows.renewed_to >= 0])
+    won = np.flatnonzero(deals.outcome == WON)
+    of = won[np.arange(len(renews)) % len(won)]
+    both = without(state, deal=np.where(np.isin(np.arange(len(rows.deal)), renews), -1, rows.deal))
+    linked = both.agreements.deal.copy()
+    linked[renews] = of
+    plain, told = draw(both, laws), draw(without(both, deal=linked), laws)
+    new = [one.components[Measure.BOOKINGS][0, :, 3].sum() for one in (plain, told)]
+    assert new[1] < new[0]
+
+
+def test_a_measure_whose_panel_counts_other_rows_is_left_to_its_history(tmp_path: Path) -> None:
+    company = make_company("tiny", 5)
+    kept = {name: rows for name, rows in company.tables.items() if name not in ("invoices", "receipt_allocations")}
+    store = Store(tmp_path)
+    write_company(replace(company, tables=kept), store)
+    generation = store.current()
+    alone = read_flow_state(generation, generation.recorded_to, zone=ZoneInfo("Asia/Shanghai"), currency="CNY")
+    told = set(draw(alone, learn_flows(alone, country="CN")).draws)
+    assert told == {Measure.BOOKINGS, Measure.NEW_CUSTOMERS, Measure.GROSS_MARGIN}
+
+
 def test_ranges_that_hold_as_promised_are_not_widened() -> None:
     assert choose_spread(np.array([800.0, 850.0, 880.0, 900.0, 920.0, 930.0]), 1000.0) == 0.0
     assert choose_spread(np.array([600.0, 650.0, 700.0, 760.0, 795.0, 830.0]), 1000.0) == 0.6
