@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -66,7 +67,7 @@ def _components(
     return {
         **asked,
         "run_id": table.about.run_id,
-        "as_of": table.about.as_of,
+        "as_of": datetime.fromisoformat(table.about.as_of),
         "currency": table.about.currency,
         "reason": None,
         "stretches": [_stretch(joint, measure, node, period, row, reach) for row in rows],

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from crm.demo.company import make_company
@@ -46,6 +48,30 @@ def flows(state: FlowState) -> FlowDraws:
 
 def cut(state: FlowState, at: datetime, generation: Generation) -> FlowState:
     return read_flow_state(generation, at, zone=ZONE, currency="CNY")
+
+
+LOST = {
+    "deals": ("agreements", ("opportunity_id",)),
+    "agreements of orders": ("orders", ("agreement_id", "opportunity_id")),
+    "agreements of invoices": ("invoices", ("agreement_id", "installment_id")),
+}
+
+
+@pytest.mark.parametrize("what", LOST)
+def test_a_record_that_lost_its_links_expects_no_sale_twice(what: str, flows: FlowDraws, tmp_path: Path) -> None:
+    company = make_company("tiny", 5)
+    table, columns = LOST[what]
+    rows = company.tables[table]
+    for column in columns:
+        place = rows.column_names.index(column)
+        rows = rows.set_column(place, rows.schema.field(place), pa.nulls(rows.num_rows, rows.schema.field(place).type))
+    store = Store(tmp_path)
+    write_company(replace(company, tables={**company.tables, table: rows}), store)
+    generation = store.current()
+    lost = draw(read_flow_state(generation, generation.recorded_to, zone=ZONE, currency="CNY"))
+    for measure in (Measure.BOOKINGS, Measure.REVENUE, Measure.GROSS_MARGIN):
+        before, after = (one.draws[measure][0].sum(axis=0).mean() for one in (flows, lost))
+        assert after <= 1.04 * before, measure
 
 
 def test_every_draw_of_every_measure_adds_up_to_the_cent(flows: FlowDraws) -> None:
