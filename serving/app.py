@@ -26,9 +26,9 @@ from serving.door import Documented
 from serving.errors import add_error_handlers
 from serving.flow_views import FlowViews
 from serving.forecast_accuracy import SummedLedger
-from serving.forecast_answers import PublishedForecast
+from serving.forecast_answers import follow_forecast
 from serving.guard import Guard, Limits
-from serving.joint_table import PublishedJoint
+from serving.joint_table import follow_joint
 from serving.live import Live
 from serving.prediction_log import PredictionLog
 from serving.routes import bridge, forecast_parts, forecasts, health, models, next_product, predictions, scores
@@ -143,9 +143,9 @@ def _make_service(config: Config, clock: Callable[[], datetime]) -> Service:
         keyring=Keyring(engine, clock, config.serving.key_cache_seconds),
         predictions=PredictionLog(engine, config.spool_folder),
         live=live,
-        forecasts=PublishedForecast(config.forecasts_folder),
+        forecasts=follow_forecast(config.forecasts_folder),
         ledger=SummedLedger(engine),
-        joint=PublishedJoint(config.forecasts_folder, FORECAST.name),
+        joint=follow_joint(config.forecasts_folder, FORECAST.name),
         flows=FlowViews(config),
         clock=clock,
     )

@@ -41,6 +41,7 @@ EXIT_CODES: dict[str, int] = {
     "serving.score_file.BadTarget": BAD_INPUT,
     "serving.score_table.BadScores": BAD_INPUT,
     "serving.forecast_table.BadForecast": BAD_INPUT,
+    "serving.joint_table.BadJoint": BAD_INPUT,
     "serving.cli_errors.NotPossible": BAD_INPUT,
     "crm.store.StoreIsBusy": REFUSED,
     "features.leakage_store.FeaturesLeak": REFUSED,

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from threading import Lock
 
-import structlog
 from sqlalchemy import Engine
 
 from models.series_forecast import FORECAST, NOTES
@@ -17,45 +15,16 @@ from serving.access import VisibleReps
 from serving.forecast_accuracy import Seen, SummedLedger
 from serving.forecast_overrides import value_added
 from serving.forecast_table import NODE_PARTS, BadForecast, ForecastTable, Series, read_forecast
-from serving.published import POINTER
-
-log = structlog.get_logger("serving.forecasts")
+from serving.published import Followed
 
 # Figures are of what closed in the last two years: what answers today was built in them.
 _YEARS_BACK = 2
 NOTHING_YET = "no forecast was published yet: salescast train sales_forecast, promote, forecast"
 
 
-class PublishedForecast:
-    """The forecast that the pointer names, read again when the pointer moves.
-
-    Parameters
-    ----------
-    folder : Path
-        `config.forecasts_folder`.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._lock = Lock()
-        self._mark: tuple[int, int] | None = None
-        self._table: ForecastTable | None = None
-
-    def current(self) -> ForecastTable | None:
-        """What answers now; a file that cannot be read leaves the one before in place."""
-        with self._lock:
-            try:
-                stat = (self._folder / TASK.name / POINTER).stat()
-            except FileNotFoundError:
-                return self._table
-            mark = (stat.st_mtime_ns, stat.st_ino)
-            if mark != self._mark:
-                self._mark = mark
-                try:
-                    self._table = read_forecast(self._folder, TASK.name)
-                except BadForecast as error:
-                    log.warning("forecast cannot be read", error=type(error).__name__)
-            return self._table
+def follow_forecast(folder: Path) -> Followed[ForecastTable]:
+    """The forecast that answers, out of `config.forecasts_folder`."""
+    return Followed(folder / TASK.name, lambda: read_forecast(folder, TASK.name), BadForecast)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

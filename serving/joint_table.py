@@ -10,18 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from threading import Lock
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import structlog
 
 from serving.forecast_table import QUANTILE_COLUMNS
-from serving.published import POINTER, UNREADABLE, publish_rows, read_published
-
-log = structlog.get_logger("serving.joint")
+from serving.published import UNREADABLE, Followed, publish_rows, read_published
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -79,8 +75,18 @@ class JointTable:
         return None
 
 
+class BadJoint(RuntimeError):
+    """The file of the joint sample is missing or is none."""
+
+
 def read_joint(folder: Path, task: str) -> JointTable | None:
-    """The joint sample that the pointer names; None where none was published or it cannot be read."""
+    """The joint sample that the pointer names; None where none was published.
+
+    Raises
+    ------
+    BadJoint
+        It cannot be read.
+    """
     try:
         found = read_published(folder / f"{task}.joint")
         if found is None:
@@ -92,36 +98,9 @@ def read_joint(folder: Path, task: str) -> JointTable | None:
             places.setdefault(key, []).append(place)
         return JointTable(run_id=str(about["run_id"]), rows=rows.cast(SCHEMA), places=places)
     except UNREADABLE as error:
-        log.warning("joint sample cannot be read", error=type(error).__name__)
-        return None
+        raise BadJoint(f"the joint sample of {task} cannot be read ({type(error).__name__}); make it anew") from error
 
 
-class PublishedJoint:
-    """The joint sample that answers, read again when its pointer moves.
-
-    Parameters
-    ----------
-    folder : Path
-        `config.forecasts_folder`.
-    task : str
-        The task.
-    """
-
-    def __init__(self, folder: Path, task: str) -> None:
-        self._folder, self._task = folder, task
-        self._lock = Lock()
-        self._mark: tuple[int, int] | None = None
-        self._table: JointTable | None = None
-
-    def current(self) -> JointTable | None:
-        """What answers now; one that cannot be read leaves the one before in place."""
-        with self._lock:
-            try:
-                stat = (self._folder / f"{self._task}.joint" / POINTER).stat()
-            except FileNotFoundError:
-                return self._table
-            mark = (stat.st_mtime_ns, stat.st_ino)
-            if mark != self._mark:
-                self._mark = mark
-                self._table = read_joint(self._folder, self._task) or self._table
-            return self._table
+def follow_joint(folder: Path, task: str) -> Followed[JointTable]:
+    """The joint sample that answers, out of `config.forecasts_folder`."""
+    return Followed(folder / f"{task}.joint", lambda: read_joint(folder, task), BadJoint)

@@ -6,14 +6,21 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import structlog
 
 from crm.store import write_atomically
+
+log = structlog.get_logger("serving.published")
+
+Table = TypeVar("Table")
 
 POINTER = "current"
 _ABOUT = b"salescast"
@@ -72,3 +79,39 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
     with (folder / "lock").open("a", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+class Followed(Generic[Table]):
+    """What a pointer names, read again when it moves.
+
+    Parameters
+    ----------
+    home : Path
+        Where the pointer lies.
+    read : callable
+        Reads what it names.
+    unreadable : exception
+        What `read` raises when that cannot be read.
+    """
+
+    def __init__(self, home: Path, read: Callable[[], Table | None], unreadable: type[Exception]) -> None:
+        self._home, self._read, self._unreadable = home, read, unreadable
+        self._lock = Lock()
+        self._mark: tuple[int, int] | None = None
+        self._table: Table | None = None
+
+    def current(self) -> Table | None:
+        """What answers now; a file that cannot be read leaves the one before in place."""
+        with self._lock:
+            try:
+                stat = (self._home / POINTER).stat()
+            except FileNotFoundError:
+                return self._table
+            mark = (stat.st_mtime_ns, stat.st_ino)
+            if mark != self._mark:
+                self._mark = mark
+                try:
+                    self._table = self._read() or self._table
+                except self._unreadable as error:
+                    log.warning("cannot be read", what=self._home.name, error=type(error).__name__)
+            return self._table

@@ -18,11 +18,12 @@ from serving.auth import Keyring
 from serving.errors import log_failure
 from serving.flow_views import FlowViews
 from serving.forecast_accuracy import SummedLedger
-from serving.forecast_answers import PublishedForecast
-from serving.joint_table import PublishedJoint
+from serving.forecast_table import ForecastTable
+from serving.joint_table import JointTable
 from serving.live import Live, State
 from serving.next_lines import NextLines
 from serving.prediction_log import PredictionLog
+from serving.published import Followed
 from serving.score_tasks import lacking_tables
 from serving.scoring import Scoring
 
@@ -45,11 +46,11 @@ class Service:
         Keeps what is answered.
     live : Live
         The record, the champions and the scores that answer now.
-    forecasts : PublishedForecast
+    forecasts : Followed of ForecastTable
         The forecast that answers now.
     ledger : SummedLedger
         The sums of what was forecast and what came.
-    joint : PublishedJoint
+    joint : Followed of JointTable
         The joint sample behind it.
     flows : FlowViews
         The rows of money at any moment.
@@ -69,9 +70,9 @@ class Service:
     keyring: Keyring
     predictions: PredictionLog
     live: Live
-    forecasts: PublishedForecast
+    forecasts: Followed[ForecastTable]
     ledger: SummedLedger
-    joint: PublishedJoint
+    joint: Followed[JointTable]
     flows: FlowViews
     clock: Callable[[], datetime]
     unprepared: dict[str, str] = field(default_factory=dict)

@@ -33,6 +33,7 @@ NEVER_IN_A_REQUEST = {
     "serving.auth.RouteWithoutScope": "the application does not start",
     "serving.errors.Refusal": "only its subclasses are raised",
     "serving.forecast_table.BadForecast": "forecasts are loaded before they answer",
+    "serving.joint_table.BadJoint": "joint samples are loaded before they answer",
     "serving.keys.BadGrant": "keys are made by the command line",
     "serving.keys.UnknownUser": "keys are made by the command line",
     "serving.keys.UnknownKey": "keys are revoked by the command line",
