@@ -184,12 +184,10 @@ def _held_to_the_chain(state: FlowState, parts: Parts, plain: FlowDraws, factors
     # What comes in is of what is owed now, of what is signed, or of invoices of no agreement; with the usual tax.
     nothing = np.zeros_like(raw)
     signed = plain.draws.get(Measure.BOOKINGS, nothing) * factors.get(Measure.BOOKINGS, nothing)
-    direct = plain.components[Measure.REVENUE][:, :, Component.RUN_RATE] if Measure.REVENUE in plain.draws else None
+    outside = _outside(plain)
     net = float(state.agreements.net.sum()) if len(state.agreements.net) else 0.0
     tax = float(state.agreements.gross.sum()) / net if net > 0 else 1.0
-    room = owed[:, None, None] + tax * signed.cumsum(axis=1)
-    if direct is not None:
-        room = room + tax * direct.cumsum(axis=1)[:, :, None]
+    room = owed[:, None, None] + tax * (signed.cumsum(axis=1) + outside[:, :, None])
     spent = np.zeros((parts.n, raw.shape[2]))
     for month in range(raw.shape[1]):
         wanted = raw[:, month] * by[:, month]
@@ -197,6 +195,17 @@ def _held_to_the_chain(state: FlowState, parts: Parts, plain: FlowDraws, factors
         by[:, month] *= np.where(wanted > 0, given / np.where(wanted > 0, wanted, 1.0), 1.0)
         spent += given
     return by
+
+
+def _outside(plain: FlowDraws) -> Floats:
+    """Invoices of no agreement up to each month, as far as they are surely more than signatures of the run-rate."""
+    if Measure.REVENUE not in plain.components:
+        return np.zeros(plain.components[Measure.RECEIPTS].shape[:2])
+    invoiced = plain.components[Measure.REVENUE][:, :, Component.RUN_RATE].cumsum(axis=1)
+    if Measure.BOOKINGS not in plain.components:
+        return np.asarray(invoiced)
+    signed = plain.components[Measure.BOOKINGS][:, :, Component.RUN_RATE].cumsum(axis=1)
+    return np.asarray(np.maximum(invoiced - signed, 0.0))
 
 
 def _with_to_date(
